@@ -1,0 +1,1 @@
+"""The ledger's grammar: canonical bytes, events, keys, fold. Pure; knows no handoff."""

@@ -1,0 +1,1 @@
+"""Acts on the machine: templates, captured commands, keys on disk."""
