@@ -30,7 +30,6 @@ from typing import Final, Protocol
 
 from carnet_store.domain.expression import number
 from carnet_store.domain.template import Column, Item
-from carnet_store.errors import Invalid
 
 AnswerValue = Mapping[str, object]
 
