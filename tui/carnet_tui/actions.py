@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from carnet_tui import frame_text
+
+if TYPE_CHECKING:
+    from textual.binding import Binding, BindingType
 
 Weight = Literal["none", "draft", "record", "signoff"]
 Group = Literal["act", "look", "go", "move", "place", "app"]
@@ -47,14 +52,7 @@ class Place:
     title: str
 
 
-PLACES: tuple[Place, ...] = (
-    Place("inbox", "1", "Inbox"),
-    Place("models", "2", "Models"),
-    Place("lineage", "3", "Lineage"),
-    Place("decisions", "4", "Decisions"),
-    Place("timeline", "5", "Timeline"),
-    Place("exchange", "6", "Exchange"),
-)
+PLACES: tuple[Place, ...] = tuple(Place(*place) for place in frame_text.PLACES)
 
 
 def _act(
@@ -81,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     _act("comment", "c", "comment", "Write a comment on this.", _ABOUT, "act", "record"),
     _act("new", "n", "new", "Make a new one of what this screen lists.",
          ("models", "decisions", "handoff", "exchange", "lineage"), "act", "record"),
-    _act("edit", "e", "edit", "Write the text in your editor.",
+    _act("edit", "e ctrl+g", "edit", "Write the text in your editor.",
          (*_ANSWERING, "decision", "question", "prompt"), "act", "draft"),
     _act("edit_all", "E", "edit all", "Open all my open items as one document in your editor.",
          ("handoff", "item", "review", "inbox"), "act", "draft"),
@@ -90,6 +88,10 @@ ACTIONS: tuple[Action, ...] = (
          EVERYWHERE, "act", "draft"),
     _act("rescue", "!", "rescue", "Record an incident, take a deployment back, or recall a version.",
          ("models", "model", "inbox"), "act", "signoff"),
+    # In sheets, where letters are text.
+    _act("done", "ctrl+d", "done", "End the text or the table, and go on with it.", ("prompt", "table"), "act"),
+    _act("row_add", "ctrl+n", "add row", "Add a row to the table.", ("table",), "act"),
+    _act("row_remove", "ctrl+r", "remove row", "Remove this row of the table.", ("table",), "act"),
     # Verbs that menus and the palette offer; they need no letter.
     _act("reply", "", "reply", "Reply to this question.", ("question", "decisions", "inbox"), "act", "record"),
     _act("link", "", "attach", "Attach a file or an entity to this item.", _ANSWERING, "act", "record"),
@@ -161,9 +163,7 @@ BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 _SAFE_CONTROL = frozenset("abdefgklnoprtuvwxy")
 _SAFE_NAMED = frozenset(
     ("enter", "escape", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "pageup", "pagedown")
-    + ("backspace", "delete", "insert", "space")
-    + tuple(f"f{number}" for number in range(1, 13))
-)
+) | {"backspace", "delete", "insert", "space", *(f"f{number}" for number in range(1, 13))}
 _SIGNS_AS_NAMES = {
     "<": "less_than_sign",
     ">": "greater_than_sign",
@@ -293,3 +293,16 @@ def offered(where: Sequence[str]) -> list[Action]:
     """Return the actions of these contexts and of everywhere, in the order of the table."""
     here = {*where, *EVERYWHERE}
     return [action for action in ACTIONS if not here.isdisjoint(action.where)]
+
+
+def binding(action_id: str, call: str, *, priority: bool = False) -> Binding:
+    """Return the toolkit's binding of an action to `call`, under the action's own id so that a keymap can change it."""
+    from textual.binding import Binding
+
+    keys = ",".join(toolkit_key(key) for key in BY_ID[action_id].keys)
+    return Binding(keys, call, BY_ID[action_id].verb, show=False, priority=priority, id=action_id)
+
+
+def move_bindings(*names: str) -> list[BindingType]:
+    """Return the bindings of moving verbs for a widget that has `action_move(name)`."""
+    return [binding(name, f"move('{name}')") for name in names]
