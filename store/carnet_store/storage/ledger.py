@@ -1,0 +1,461 @@
+"""One ledger's events: appended by this store's own chain, or taken in from elsewhere; verified, read out.
+
+Rules (docs/format.md sections 4, 9):
+- A write reads its chain's head inside the transaction that extends it and is acknowledged after COMMIT.
+- What is taken in is checked wholly (form, links, every signature) before COMMIT; on any failure nothing is written.
+- Two different events at one place are both kept: the second begins a branch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from carnet_store.core import event as events
+from carnet_store.core import keys
+from carnet_store.core.event import Draft, Event
+from carnet_store.core.keys import Signer
+from carnet_store.errors import CarnetError, Invalid, Untrusted
+from carnet_store.storage.projection import Projection, Touched, event_number
+from carnet_store.storage.schema import SEQ_BITS, connect, drop_derived, transaction
+
+DAY: Final = 86_400_000
+_SIGNATURES_AT_ONCE: Final = 2048
+_SEQ_MASK: Final = (1 << SEQ_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A chain's or branch's last event: `branch` is empty for the first branch held."""
+
+    no: int
+    key: str
+    branch: str
+    start: int
+    seq: int
+    hash: str
+    t: int
+
+    @property
+    def name(self) -> str:
+        """The chain id, with `~` and the branch's mark where it is a branch."""
+        return f"{self.key}~{self.branch}" if self.branch else self.key
+
+    @property
+    def place(self) -> str:
+        """`seq:event id`."""
+        return f"{self.seq}:{self.hash}"
+
+
+@dataclass(slots=True)
+class Taken:
+    """What taking in did: new events by chain, known ones, new branches, values filled in, and what was touched."""
+
+    new: int = 0
+    known: int = 0
+    filled: int = 0
+    forks: list[tuple[str, int]] = field(default_factory=list)
+    touched: Touched = field(default_factory=Touched)
+    first_new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that `verify` found: in which chain, at which place (-1 for the whole), and what."""
+
+    chain: str
+    seq: int
+    what: str
+
+
+class Ledger:
+    """A ledger's file, open. Not for several threads at once; open one per thread."""
+
+    def __init__(self, path: Path, *, create: bool = False, ledger: str = "") -> None:
+        """Open `path`; with `create`, make an empty ledger with the id `ledger` (64 hex). Raises as `connect`."""
+        self.path = path
+        self.db = connect(path, create=create, ledger=ledger)
+        row = self.db.execute("SELECT v FROM meta WHERE k = 'ledger'").fetchone()
+        if row is None:
+            raise Invalid(f"{path} has no ledger id", "restore it from a backup or a bundle")
+        self.id = str(row[0])
+        self.projection = Projection(self.db, self.id)
+
+    def close(self) -> None:
+        """Close the file; what was acknowledged stays."""
+        self.db.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def heads(self) -> list[Head]:
+        """Return the heads of all chains and branches, sorted by chain id."""
+        rows = self.db.execute(
+            "SELECT no, key, branch, start, seq, hash, t FROM chain WHERE seq >= start ORDER BY key, branch"
+        )
+        return [Head(*row) for row in rows]
+
+    def head(self, key: str) -> Head | None:
+        """Return the head of a chain's first branch."""
+        row = self.db.execute(
+            "SELECT no, key, branch, start, seq, hash, t FROM chain WHERE key = ? AND branch = ''", (key,)
+        ).fetchone()
+        return Head(*row) if row else None
+
+    def places(self) -> dict[str, str]:
+        """Return `{chain or branch name: "seq:event id"}` of everything held."""
+        return {head.name: head.place for head in self.heads()}
+
+    def waiting(self) -> list[tuple[str, int]]:
+        """Return (chain, first seq) of events that wait for others which are not held."""
+        rows = self.db.execute(
+            "SELECT c.key, coalesce(d.seq, c.start - 1) + 1 FROM chain c LEFT JOIN done d ON d.chain = c.no"
+            " WHERE c.seq > coalesce(d.seq, c.start - 1) ORDER BY c.key"
+        )
+        return [(key, seq) for key, seq in rows]
+
+    def lines(self, no: int, start: int, end: int) -> Iterator[bytes]:
+        """Yield the lines of a chain or branch from seq `start` to `end`, in order."""
+        at, last = event_number(no, start), event_number(no, end)
+        while rows := self.db.execute(
+            "SELECT id, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1000", (at, last)
+        ).fetchall():
+            yield from (line for _, line in rows)
+            at = rows[-1][0] + 1
+
+    def event(self, event_id: str) -> tuple[Event, str] | None:
+        """Return an event by id, with its chain."""
+        row = self.db.execute(
+            f"SELECT v.line, c.key FROM event v JOIN chain c ON c.no = v.id >> {SEQ_BITS} WHERE v.hash = ?",  # noqa: S608
+            (bytes.fromhex(event_id),),
+        ).fetchone()
+        return (events.parse(row[0]), row[1]) if row else None
+
+    def count(self) -> int:
+        """Return the number of events held."""
+        return int(self.db.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def newest_time(self, clock: int) -> int:
+        """Return max(clock, newest counted time not more than 24 h ahead), in ms: the `now` of verdicts."""
+        row = self.db.execute("SELECT max(t) FROM chain WHERE t <= ?", (clock + DAY,)).fetchone()
+        return max(clock, int(row[0] or 0))
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def append(self, signer: Signer, drafts: Sequence[Draft], clock: int) -> tuple[Event, Touched]:
+        """Write one event at the head of the signer's chain; durable when this returns.
+
+        Args:
+            signer: the chain's key; its public key is the chain id.
+            drafts: 1 to 1,000 changes.
+            clock: ms since 1970; the event's time is never before what its author saw.
+
+        Raises:
+            Busy, Invalid: as `transaction`; nothing was written.
+        """
+        return self.append_many(signer, [drafts], clock)[0]
+
+    def append_many(
+        self, signer: Signer, batches: Iterable[Sequence[Draft]], clock: int
+    ) -> list[tuple[Event, Touched]]:
+        """Write several events in one transaction: all or none. `touched` is the whole's, on each."""
+        key = signer.public.hex()
+        written: list[Event] = []
+        try:
+            with transaction(self.db, self.path):
+                head = self._own_head(key)
+                see, seen_t = self._moved(head, clock)
+                t = max(clock, head.t, seen_t)
+                seq, prev = head.seq, head.hash
+                for drafts in batches:
+                    seq += 1
+                    event = events.build(seq=seq, prev=prev, t=t, see=see, drafts=drafts, sign=signer.sign)
+                    self._insert(head.no, event)
+                    written.append(event)
+                    prev, see = event.id, {}
+                self.db.execute("UPDATE chain SET seq = ?, hash = ?, t = ? WHERE no = ?", (seq, prev, t, head.no))
+                touched = self.projection.advance()
+        except BaseException:
+            self.projection.forget_cache()
+            raise
+        return [(event, touched) for event in written]
+
+    def _own_head(self, key: str) -> Head:
+        found = self.head(key)
+        if found is None:
+            cursor = self.db.execute("INSERT INTO chain(key, hash) VALUES(?, ?)", (key, self.id))
+            found = Head(int(cursor.lastrowid or 0), key, "", 0, -1, self.id, 0)
+        return found
+
+    def _moved(self, own: Head, clock: int) -> tuple[dict[str, str], int]:
+        """Return what the next event of a chain sees, and the newest time of it (24 h ahead of the clock at most)."""
+        past = self.projection.past(own.no, own.seq) if own.seq >= 0 else {}
+        rows = self.db.execute(
+            "SELECT c.no, c.key, d.seq, v.hash, v.t FROM chain c JOIN done d ON d.chain = c.no"
+            f" JOIN event v ON v.id = (c.no << {SEQ_BITS} | d.seq) WHERE c.key <> ? AND d.seq >= c.start ORDER BY c.key, c.branch",
+            (own.key,),
+        ).fetchall()
+        see: dict[str, str] = {}
+        newest = 0
+        for no, key, seq, digest, t in rows:
+            if seq > past.get(no, -1) and key not in see and len(see) < events.MAX_SEE:
+                see[key] = f"{seq}:{digest.hex()}"
+                newest = max(newest, t if t <= clock + DAY else 0)
+        return see, newest
+
+    def _insert(self, no: int, event: Event) -> None:
+        self.db.execute(
+            "INSERT INTO event VALUES(?, ?, ?, ?)",
+            (event_number(no, event.header.seq), bytes.fromhex(event.id), event.header.t, event.line),
+        )
+
+    # -- taking in -----------------------------------------------------------------------------------------------------
+
+    def take_in(
+        self,
+        segments: Iterable[tuple[str, Iterable[bytes]]],
+        *,
+        commit: bool,
+        look: Callable[[Taken], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Taken:
+        """Take in segments of chains: check everything, fold, and commit or leave no trace.
+
+        Args:
+            segments: (chain id, its lines in order) for each; branches come under the same chain id.
+            commit: keep the result; otherwise `look` sees it inside the transaction, which is then rolled back.
+            look: called with the outcome before the transaction ends.
+            progress: hears the number of lines read.
+
+        Raises:
+            Invalid, Untrusted, TooNew: what is wrong, with chain and place; nothing was written.
+        """
+        taken = Taken()
+        try:
+            with transaction(self.db, self.path):
+                taken.first_new = int(self.db.execute("SELECT coalesce(max(rowid), 0) FROM chain").fetchone()[0])
+                batch: list[tuple[keys.Signed, str, int]] = []
+                lines = 0
+                for key, segment in segments:
+                    for line in segment:
+                        self._take_line(key, line, batch, taken)
+                        lines += 1
+                        if len(batch) >= _SIGNATURES_AT_ONCE:
+                            self._check_signatures(batch)
+                        if progress is not None and lines % 1000 == 0:
+                            progress(lines)
+                self._check_signatures(batch)
+                if taken.filled:
+                    drop_derived(self.db)
+                    self.projection.forget_cache()
+                    taken.touched = self.projection.refold()
+                else:
+                    taken.touched = self.projection.advance(progress)
+                if look is not None:
+                    look(taken)
+                if not commit:
+                    raise _Rollback
+        except _Rollback:
+            self.projection.forget_cache()
+        except BaseException:
+            self.projection.forget_cache()
+            raise
+        return taken
+
+    def _take_line(self, key: str, line: bytes, batch: list[tuple[keys.Signed, str, int]], taken: Taken) -> None:
+        try:
+            event = events.parse(line)
+        except Invalid as error:
+            raise Invalid(f"chain {key[:16]}…: {error.message}", error.hint) from None
+        batch.append(((bytes.fromhex(key), event.signature_bytes, event.signed_bytes), key, event.header.seq))
+        held = self.db.execute(
+            f"SELECT v.id, v.line FROM event v JOIN chain c ON c.no = v.id >> {SEQ_BITS} WHERE v.hash = ? AND c.key = ?",  # noqa: S608
+            (bytes.fromhex(event.id), key),
+        ).fetchone()
+        if held is not None:
+            taken.known += 1
+            self._fill(held[0], held[1], event, taken)
+            return
+        seq = event.header.seq
+        chain = self._branch_for(key, event, taken)
+        self._insert(chain, event)
+        self.db.execute(
+            "UPDATE chain SET seq = ?, hash = ?, t = ? WHERE no = ?", (seq, event.id, event.header.t, chain)
+        )
+        taken.new += 1
+
+    def _branch_for(self, key: str, event: Event, taken: Taken) -> int:
+        """Return the chain or branch that this event extends, opening one where it must."""
+        seq = event.header.seq
+        rows = self.db.execute("SELECT no, start, seq, hash, t FROM chain WHERE key = ?", (key,)).fetchall()
+        if not rows:
+            if seq != 0:
+                raise Invalid(
+                    f"chain {key[:16]}… begins at {seq}; this store has nothing of it",
+                    f"ask for a bundle that has {key[:16]}… from 0",
+                )
+            if event.header.prev != self.id:
+                raise Untrusted(f"chain {key[:16]}… belongs to another ledger ({event.header.prev[:16]}…)")
+            return int(self.db.execute("INSERT INTO chain(key, hash) VALUES(?, ?)", (key, self.id)).lastrowid or 0)
+        for no, _start, last, digest, t in rows:
+            if last == seq - 1 and digest == event.header.prev:
+                if event.header.t < t:
+                    raise Untrusted(f"chain {key[:16]}… at {seq}: its time falls")
+                return int(no)
+        parent = self._parent_of(key, event)
+        if parent is None:
+            newest = max(row[2] for row in rows)
+            if seq > newest + 1:
+                raise Invalid(
+                    f"chain {key[:16]}… has a gap: the bundle starts at {seq}, this store has it to {newest}",
+                    f"ask for a bundle that has {key[:16]}… from {newest + 1}",
+                )
+            raise Untrusted(f"chain {key[:16]}… at {seq}: it does not follow what came before it")
+        cursor = self.db.execute(
+            "INSERT INTO chain(key, branch, parent, start, seq, hash) VALUES(?, ?, ?, ?, ?, ?)",
+            (key, event.id[:16], parent, seq, seq - 1, event.header.prev),
+        )
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES('branches', '1')")
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES('forked', '1')")
+        taken.forks.append((key, seq))
+        return int(cursor.lastrowid or 0)
+
+    def _parent_of(self, key: str, event: Event) -> int | None:
+        if event.header.seq == 0:
+            if event.header.prev != self.id:
+                raise Untrusted(f"chain {key[:16]}… belongs to another ledger ({event.header.prev[:16]}…)")
+            row = self.db.execute("SELECT no FROM chain WHERE key = ? AND branch = ''", (key,)).fetchone()
+            return int(row[0]) if row else None
+        row = self.db.execute(
+            f"SELECT c.no FROM event v JOIN chain c ON c.no = v.id >> {SEQ_BITS} WHERE v.hash = ? AND c.key = ?"  # noqa: S608
+            f" AND (v.id & {_SEQ_MASK}) = ?",
+            (bytes.fromhex(event.header.prev), key, event.header.seq - 1),
+        ).fetchone()
+        return int(row[0]) if row else None
+
+    def _fill(self, number: int, line: bytes, event: Event, taken: Taken) -> None:
+        """Keep values that were missing here and are not erased: the same event with more of its values."""
+        held = events.parse(line)
+        gained = {
+            i for i, (mine, theirs) in enumerate(zip(held.values, event.values, strict=True)) if theirs and not mine
+        }
+        if not gained:
+            return
+        erased = {
+            row[0] & 1023
+            for row in self.db.execute("SELECT id FROM change WHERE id >> 10 = ? AND counts = 9", (number,))
+        }
+        if gained - erased:
+            keep = {
+                i
+                for i in range(len(event.values))
+                if i in erased or (held.values[i] is None and event.values[i] is None)
+            }
+            merged = tuple(m or t for m, t in zip(held.values, event.values, strict=True))
+            full = events.with_values(held, merged, keep)
+            self.db.execute("UPDATE event SET line = ? WHERE id = ?", (full, number))
+            taken.filled += len(gained - erased)
+
+    @staticmethod
+    def _check_signatures(batch: list[tuple[keys.Signed, str, int]]) -> None:
+        bad = keys.verify_many([signed for signed, _, _ in batch])
+        if bad is not None:
+            _, key, seq = batch[bad]
+            raise Untrusted(f"chain {key[:16]}… at {seq}: the signature does not hold")
+        batch.clear()
+
+    # -- checking ------------------------------------------------------------------------------------------------------
+
+    def verify(self, progress: Callable[[int], None] | None = None) -> list[Fault]:
+        """Check every event as read back: form, links, heads, every signature; then fold anew and compare the tables."""
+        faults: list[Fault] = []
+        read = 0
+        try:
+            chains = self.db.execute(
+                "SELECT no, key, branch, parent, start, seq, hash FROM chain ORDER BY key, branch"
+            ).fetchall()
+            for no, key, _branch, _parent, start, seq, digest in chains:
+                read = self._verify_chain(faults, no, key, start, seq, digest, read, progress)
+            ids = self.db.execute("SELECT count(*) FROM event").fetchone()[0]
+            if ids != read and not faults:
+                faults.append(Fault("", -1, f"{ids} events are stored, {read} belong to a chain"))
+        except sqlite3.DatabaseError as error:
+            faults.append(Fault("", -1, f"the file cannot be read: {error}"))
+            return faults
+        if not faults:
+            faults += self._verify_tables()
+        return faults
+
+    def _verify_chain(
+        self, faults: list[Fault], no: int, key: str, start: int, last: int, digest: str, read: int,
+        progress: Callable[[int], None] | None,
+    ) -> int:  # fmt: skip
+        prev, want, t = "", start, 0
+        if start == 0:
+            prev = self.id
+        rows = self.db.execute(
+            "SELECT id, hash, t, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id",
+            (event_number(no, 0), event_number(no, _SEQ_MASK)),
+        )
+        for number, held, held_t, line in rows:
+            read += 1
+            seq = number & _SEQ_MASK
+            try:
+                event = events.parse(bytes(line))
+                if seq != want or event.header.seq != want:
+                    raise Untrusted(f"event {want} is missing")
+                if prev and event.header.prev != prev:
+                    raise Untrusted("it does not follow the event before it")
+                if event.id != held.hex() or event.header.t != held_t or event.header.t < t:
+                    raise Untrusted("it is not the event it was stored as")
+                if not keys.verify(bytes.fromhex(key), event.signature_bytes, event.signed_bytes):
+                    raise Untrusted("its signature does not hold")
+            except CarnetError as error:
+                faults.append(Fault(key, want, error.message))
+                return read
+            prev, t, want = event.id, event.header.t, want + 1
+            if progress is not None and read % 1000 == 0:
+                progress(read)
+        if want - 1 != last or (prev != digest and last >= start):
+            faults.append(Fault(key, want, f"the head is kept as {last}, the last event is {want - 1}"))
+        return read
+
+    def _verify_tables(self) -> list[Fault]:
+        before = self.projection.digest()
+        kept, found = self.projection.kept_sum(), self.projection.table_sum()
+        faults: list[Fault] = []
+        if kept != found:
+            faults.append(Fault("", -1, "the derived tables were altered; `carnet verify --rebuild` makes them anew"))
+        after = ""
+        try:
+            with transaction(self.db, self.path):
+                self.projection.refold()
+                after = self.projection.digest()
+                raise _Rollback
+        except _Rollback:
+            self.projection.forget_cache()
+        if after != before and not faults:
+            faults.append(
+                Fault("", -1, "the derived tables differ from the events; `carnet verify --rebuild` mends it")
+            )
+        return faults
+
+    def rebuild(self) -> None:
+        """Make the derived tables anew from the events."""
+        with transaction(self.db, self.path):
+            self.projection.refold()
+        self.projection.forget_cache()
+
+
+class _Rollback(Exception):
+    """Ends a transaction without a trace."""
+
+
+def missing_from(places: Mapping[str, str], head: Head) -> int:
+    """Return the first seq of a chain or branch that somebody with `places` lacks (docs/format.md section 10)."""
+    place = places.get(head.name)
+    if place is None:
+        return head.start
+    return events.parse_place(place)[0] + 1
