@@ -121,7 +121,7 @@ class _Reader:
 
     def _confirm(self, raw: object) -> dict[str, object]:
         word = {True: "yes", False: "no"}.get(raw) if isinstance(raw, bool) else str(raw).strip().lower()
-        word = {"y": "yes", "n": "no"}.get(str(word), word)
+        word = {"y": "yes", "true": "yes", "n": "no", "false": "no"}.get(str(word), word)
         if word not in ("yes", "no"):
             raise self.fail(f"{str(raw)!a} is neither yes nor no")
         return {"state": str(word)}
@@ -181,7 +181,7 @@ class _Reader:
 
     def _one_file(self, raw: object) -> dict[str, object]:
         if isinstance(raw, Mapping):
-            return {str(key): part for key, part in raw.items()}
+            return {str(key): _count(part) if key == "size" else part for key, part in raw.items()}
         if self.put_file is None:
             raise self.fail(f"the file {str(raw)!a} is not stored yet", "Give {path, sha256, size} of a stored file.")
         return dict(self.put_file(str(raw)))
@@ -189,7 +189,9 @@ class _Reader:
     def _command(self, raw: object) -> dict[str, object]:
         if not isinstance(raw, Mapping):
             raise self.fail("a captured result is expected")
-        result = {str(key): _plain(part) for key, part in raw.items()}
+        result = {str(key): _count(part) if key == "exit_code" else _plain(part) for key, part in raw.items()}
+        if isinstance(output := result.get("output"), Mapping):
+            result["output"] = {str(key): _count(part) if key == "size" else part for key, part in output.items()}
         return {"state": "given", "result": result}
 
     def _signoff(self, raw: object) -> dict[str, object]:
@@ -238,6 +240,11 @@ def _word(raw: object) -> str:
     if isinstance(raw, bool):
         return "yes" if raw else "no"
     return str(raw).strip()
+
+
+def _count(raw: object) -> object:
+    """Return a whole number that came as text, as edited documents give it; anything else as it is."""
+    return int(raw) if isinstance(raw, str) and re.fullmatch(r"-?[0-9]{1,15}", raw) else raw
 
 
 def _listed(raw: object) -> list[object]:

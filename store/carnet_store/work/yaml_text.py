@@ -77,10 +77,10 @@ class _Stop(Exception):
         self.problem = problem
 
 
-def read_yaml(data: bytes, file: str, *, words_are_text: bool = False) -> tuple[Node | None, list[TextProblem]]:
+def read_yaml(data: bytes, file: str, *, scalars_are_text: bool = False) -> tuple[Node | None, list[TextProblem]]:
     """Read one document. Returns its root (None where it cannot be read at all) and every problem found.
 
-    `words_are_text` accepts a bare `yes` or `no` as text, as answers need it; else they are refused.
+    `scalars_are_text` keeps every written scalar as the text that was typed, as answers need it.
     """
     if len(data) > MAX_BYTES:
         return None, [TextProblem(file, 1, 1, f"larger than {MAX_BYTES // 1024} KiB", "Split it into several files.")]
@@ -91,7 +91,7 @@ def read_yaml(data: bytes, file: str, *, words_are_text: bool = False) -> tuple[
         return None, [TextProblem(file, line, 1, "not UTF-8", "Save the file as UTF-8.")]
     import yaml
 
-    reader = _Reader(file, words_are_text)
+    reader = _Reader(file, scalars_are_text)
     try:
         root = reader.document(yaml.parse(text, Loader=_loader(yaml)))
     except _Stop as stop:
@@ -117,9 +117,9 @@ def _loader(module: Any) -> Any:
 class _Reader:
     """Builds nodes from parser events, so that anchors and depth are refused before they cost anything."""
 
-    def __init__(self, file: str, words_are_text: bool) -> None:
+    def __init__(self, file: str, scalars_are_text: bool) -> None:
         self.file = file
-        self.words_are_text = words_are_text
+        self.scalars_are_text = scalars_are_text
         self.problems: list[TextProblem] = []
 
     def note(self, line: int, column: int, text: str, mend: str) -> None:
@@ -194,9 +194,11 @@ class _Reader:
             return Node(text, line, column)
         if text in ("", "~", "null"):
             return Node(None, line, column, plain=bool(text))
+        if self.scalars_are_text:
+            return Node(text, line, column, plain=True)
         if text.lower() in ("true", "false"):
             return Node(text.lower() == "true", line, column, plain=True)
-        if text.lower() in _SLIPPERY and not self.words_are_text:
+        if text.lower() in _SLIPPERY:
             self.note(line, column, f"a bare `{text}` is a boolean to other readers of YAML", f'Write "{text}".')
         if _WHOLE.fullmatch(text):
             return Node(int(text), line, column, plain=True)
