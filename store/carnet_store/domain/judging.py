@@ -329,7 +329,7 @@ def _judge_table(item: Item, rows: Sequence[Mapping[str, object]], lookups: Look
             label = str(next(iter(rows[at - 1].values()), "")) if rows[at - 1] else ""
             found += _hold(item.row_rule, names, lookups, f"row {at}" + (f" ({label[:30]})" if label else ""))
     if item.rule is not None:
-        whole: dict[str, Value] = {"rows.count": Decimal(len(rows))}
+        whole: dict[str, Value] = {"row_count": Decimal(len(rows))}
         for column in item.columns:
             whole[f"rows.{column.id}"] = tuple(row[column.id] for row in cells)
         found += _hold(item.rule, whole, lookups, "the table")

@@ -92,7 +92,7 @@ def _facts_used(when: Expression, pack: Pack, place: str) -> Iterator[Finding]:
 
 def _rule_names(item: Item) -> Iterator[Finding]:
     columns = {column.id for column in item.columns}
-    whole = {"rows.count", *(f"rows.{column}" for column in columns)}
+    whole = {"row_count", *(f"rows.{column}" for column in columns)}
     if item.type == "table":
         allowed = whole
     else:
