@@ -8,6 +8,7 @@ import pytest
 
 from carnet_store.domain.expression import UNKNOWN, parse
 from carnet_store.domain.template import (
+    CheckSpec,
     FactSpec,
     Include,
     Item,
@@ -121,6 +122,14 @@ def test_a_pair_is_kept_only_where_its_partner_is_asked() -> None:
     packs[0] = replace(packs[0], includes=(Include("extra", None, {}),))
     made = checklist(packs, "B", {})
     assert [one.pairs_with for one in made.items] == ["", "a.x", ""]
+
+
+def test_the_receiver_verifies_what_the_machine_cannot_judge_yet() -> None:
+    rows = (SignoffRow("researcher", "authorship"), SignoffRow("ml_engineer", "taking", distinct_from=("researcher",)))
+    now = item("a.x", type="command", verifies=None, check=CheckSpec("builtin", "lineage_complete"))
+    later = item("a.y", type="command", verifies=None, check=CheckSpec("builtin", "reproduce"))
+    made = checklist([gate(now, later, signoffs=rows)], "B", {})
+    assert [one.verifies for one in made.items] == [None, "ml_engineer"]
 
 
 def test_what_is_read_aloud_is_limited_to_what_is_asked() -> None:

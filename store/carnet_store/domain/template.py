@@ -176,7 +176,7 @@ class Item:
     section: str
     severity: Severity
     answers: str
-    verifies: str | None  # None: the machine
+    verifies: str | None  # None: the machine; in a checklist only where this release has a verdict for it
     help: str
     why: str
     source: tuple[str, ...]
@@ -262,6 +262,11 @@ class Pack:
     def item(self, item_id: str) -> Item | None:
         """Return the item of that id."""
         return next((item for item in self.items() if item.id == item_id), None)
+
+    def receiver(self) -> str:
+        """Return the role that takes over at this gate: the first that must differ from another when signing."""
+        rows = [row for row in self.signoffs if row.distinct_from] or list(self.signoffs)
+        return rows[0].role if rows else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +358,8 @@ def checklist(packs: Sequence[Pack], tier: str, facts: Mapping[str, object]) -> 
     names["tier"] = tier
     problems: list[str] = []
     chosen: list[Pack] = [gate]
-    sections = _resolve(gate, tier, names, "block", (), problems)
+    receiver = gate.receiver()
+    sections = _resolve(gate, tier, names, "block", (), receiver, problems)
     for include in gate.includes:
         pack = by_id.get(include.pack)
         if pack is None:
@@ -361,7 +367,7 @@ def checklist(packs: Sequence[Pack], tier: str, facts: Mapping[str, object]) -> 
         truth, unclear = _applies(include.when, names, f"{gate.id} includes {pack.id}", problems)
         if truth is not False:
             chosen.append(pack)
-            sections += _resolve(pack, tier, names, include.mode.get(tier, "block"), unclear, problems)
+            sections += _resolve(pack, tier, names, include.mode.get(tier, "block"), unclear, receiver, problems)
     items = tuple(item for section in sections for item in section.items)
     _refuse_doubles(items)
     items, sections = _drop_dangling_pairs(items, sections)
@@ -412,6 +418,7 @@ def _resolve(
     names: Mapping[str, Value],
     mode: IncludeMode,
     unclear: tuple[str, ...],
+    receiver: str,
     problems: list[str],
 ) -> list[Section]:
     found: list[Section] = []
@@ -426,6 +433,8 @@ def _resolve(
                 replace(
                     item,
                     severity="score" if mode == "score" else severity,
+                    # What the machine cannot judge yet, the receiver verifies like any other captured result.
+                    verifies=item.verifies if item.verifies is not None or item.machine else receiver,
                     unclear=tuple(dict.fromkeys((*unclear, *missing))),
                 )
             )
