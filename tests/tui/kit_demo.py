@@ -120,6 +120,10 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
                 classes="roomy",
             )
             yield LineList(Rows(listed, key), line, key, glyphs=glyphs)  # type: ignore[arg-type]
+            if args.raw_widget:
+                from textual.widgets import Static
+
+                yield Static(f"raw:{HOSTILE}", markup=False)
             yield TextBlock(self.detail, id="detail", classes="roomy")
 
         def detail(self, cells: int) -> list[Line]:
@@ -140,8 +144,11 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
             found = self.query(LineList)
             row = found.first().chosen if found else None
             if action_id == "sign" and isinstance(row, InboxRow) and row.state == "conflict":
-                return "2 conflicts" if not args.plain_hints else None
+                return "2 conflicts"
             return None
+
+        def hints(self) -> list[frame_text.Hint]:
+            return list(frame_text.INBOX_HINTS) if args.plain_hints else super().hints()
 
         def first_hints(self) -> Sequence[str]:
             return ("open", "review", "sign", "question", "find")
@@ -185,7 +192,7 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
 
         def do_comment(self) -> None:
             self.app.push_screen(
-                LongPrompt("Comment on churn-v7", glyphs=glyphs, verb="write"),
+                LongPrompt("Comment on churn-v7", glyphs=glyphs, verb="write", value=evil if args.hostile else ""),
                 lambda text: self.base.say(f"Commented: {clean(text)}" if text else "Nothing was written."),
             )
 
@@ -196,7 +203,9 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
 
         def do_rescue(self) -> None:
             self.app.push_screen(
-                Reason("Recall churn-v7", glyphs=glyphs, about=["This asks all users to stop."], verb="recall")
+                Reason(
+                    "Recall churn-v7", glyphs=glyphs, about=["This asks all users to stop.", clean(evil)], verb="recall"
+                )
             )
 
         def do_find(self) -> None:
@@ -206,7 +215,12 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
         def do_edit_all(self) -> None:
             table = [Column("name"), Column("kind", choices=("int", "text")), Column("limit", number=True)]
             self.app.push_screen(
-                TableForm("data.2  Schema", table, [["tenure", "int", "72"], ["region", "text", ""]], glyphs=glyphs),
+                TableForm(
+                    "data.2  Schema",
+                    table,
+                    [["tenure", "int", "72"], [evil if args.hostile else "region", "text", ""]],
+                    glyphs=glyphs,
+                ),
                 lambda out: self.base.say(f"Table of {len(out)} rows." if out is not None else "Nothing was written."),
             )
 
@@ -246,7 +260,16 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    for flag in ("--first-frame", "--only-frame", "--hostile", "--demo", "--crash", "--drafts", "--plain-hints"):
+    for flag in (
+        "--first-frame",
+        "--only-frame",
+        "--hostile",
+        "--demo",
+        "--crash",
+        "--drafts",
+        "--plain-hints",
+        "--raw-widget",
+    ):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--theme", default="")

@@ -325,7 +325,10 @@ class CarnetBase(App[int], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the first place, so that nothing blank is painted before it."""
-        return self.route(self._start[0])
+        first = self.route(self._start[0])
+        # The toolkit expects a callback on every screen it switches away from, but gives its first screen none.
+        first._push_result_callback(self, None)
+        return first
 
     def on_mount(self) -> None:
         """Open the subject one starts at."""

@@ -18,8 +18,8 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.strip import Strip
 
-from carnet_tui.glyphs import STYLES
-from carnet_tui.text import UNSHOWN, Line
+from carnet_tui.glyphs import STYLES, Glyphs
+from carnet_tui.text import ELLIPSIS, UNSHOWN, Line
 
 TERMINAL_THEME = "ansi-dark"
 """Its backgrounds and foregrounds are the terminal's own, so it is right on light terminals too."""
@@ -86,6 +86,12 @@ def named_style(app: App[Any], name: str) -> Style:
         return _style(attributes, None)
     colour = Color.parse(app.theme_variables[_VARIABLES.get(index, "foreground")])
     return _style(attributes, colour.hex6)
+
+
+def ellipsis(app: App[Any]) -> str:
+    """Return the sign for what was cut off, in the app's set of signs."""
+    known = getattr(app, "glyphs", None)
+    return known.ellipsis if isinstance(known, Glyphs) else ELLIPSIS
 
 
 def strip(app: App[Any], line: Line, under: Style) -> Strip:

@@ -61,7 +61,7 @@ class TextBlock(Widget):
         """Paint one line."""
         lines = self.lines(self.size.width)
         line = lines[y] if y < len(lines) else []
-        return theme.strip(self.app, fit_line(line, self.size.width), self.rich_style)
+        return theme.strip(self.app, fit_line(line, self.size.width, theme.ellipsis(self.app)), self.rich_style)
 
 
 class TextView(ScrollView, can_focus=True):
@@ -98,7 +98,7 @@ class TextView(ScrollView, can_focus=True):
         """Paint one line of what is in view."""
         at = y + self.scroll_offset.y
         line = self._lines[at] if at < len(self._lines) else []
-        return theme.strip(self.app, fit_line(line, self.size.width), self.rich_style)
+        return theme.strip(self.app, fit_line(line, self.size.width, theme.ellipsis(self.app)), self.rich_style)
 
     def action_move(self, name: str) -> None:
         """Scroll by one of the moving verbs."""
