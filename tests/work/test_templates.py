@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carnet_store.domain.template import BUILTIN_CHECKS, ITEM_TYPES, Item, checklist
+from carnet_store.domain.template import BUILTIN_CHECKS, COLUMN_TYPES, EVIDENCE_KINDS, ITEM_TYPES, Item, checklist
 from carnet_store.errors import Invalid
+from carnet_store.work import pack_reader
 from carnet_store.work.templates import builtin_packs, lint, load_pack, new_pack, packs_for
 from carnet_store.work.yaml_text import MAX_BYTES, read_yaml
 
@@ -326,3 +329,16 @@ def test_a_gate_of_ones_own_stands_before_the_shipped_one() -> None:
     with pytest.raises(Invalid) as caught:
         packs_for("reproducibility")
     assert "starter-research-to-engineering" in caught.value.hint
+
+
+def test_every_key_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "templates.md").read_text("utf-8")
+    words = (
+        *pack_reader.PACK_KEYS,
+        *pack_reader.ITEM_KEYS,
+        *ITEM_TYPES,
+        *COLUMN_TYPES,
+        *EVIDENCE_KINDS,
+        *BUILTIN_CHECKS,
+    )
+    assert [word for word in words if not re.search(rf"(?<![a-z_]){word}(?![a-z_])", page)] == []

@@ -38,7 +38,7 @@ from carnet_store.domain.template import (
 from carnet_store.work.pack_rules import check_pack, check_references
 from carnet_store.work.yaml_text import Node, TextProblem
 
-_PACK_KEYS: Final = (
+PACK_KEYS: Final = (
     "carnet", "kind", "id", "version", "title", "summary", "transition", "stages_between", "roles", "tiers", "includes",
     "facts", "live_review", "signoffs", "policy", "defaults", "placeholder_words", "notes", "sections",
 )  # fmt: skip
@@ -46,7 +46,7 @@ _DEFAULT_KEYS: Final = (
     "type", "severity", "tiers", "answers", "verifies", "evidence", "options", "na", "waiver_by", "waiver_days",
     "valid_days", "binds", "source", "req", "min_length",
 )  # fmt: skip
-_ITEM_KEYS: Final = (
+ITEM_KEYS: Final = (
     *_DEFAULT_KEYS, "id", "title", "help", "why", "when", "threshold", "check", "columns", "min_rows", "many", "unit",
     "literal", "pairs_with", "required_fields", "min_options", "rule", "row_rule", "guidance", "fills", "repro",
 )  # fmt: skip
@@ -208,9 +208,7 @@ class PackReader:
 
     def pack(self, root: Node) -> Pack:
         """Read a whole pack; look at `problems` before using it."""
-        keys = self.keys(
-            root, "the pack", _PACK_KEYS, ("carnet", "kind", "id", "version", "title", "roles", "sections")
-        )
+        keys = self.keys(root, "the pack", PACK_KEYS, ("carnet", "kind", "id", "version", "title", "roles", "sections"))
         if "carnet" in keys and keys["carnet"].value != FORMAT:
             self.note(keys["carnet"], "this is not a template this Carnet reads", f"Write `carnet: {FORMAT}`.")
         roles = self.words(keys, "roles")
@@ -339,7 +337,7 @@ class PackReader:
     def _item(self, node: Node, defaults: Keys, pack_id: str, section_id: str, roles: tuple[str, ...]) -> Item:
         name = node.value.get("id") if isinstance(node.value, dict) else None
         what = f"item {name.value}" if name is not None and isinstance(name.value, str) else "an item"
-        own = self.keys(node, what, _ITEM_KEYS, ("id", "title", "help", "why"))
+        own = self.keys(node, what, ITEM_KEYS, ("id", "title", "help", "why"))
         keys = {**defaults, **own}
         for needed in ("type", "answers", "verifies", "source"):
             if needed not in keys:
