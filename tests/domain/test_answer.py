@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carnet_store.domain.answer import Criterion, EntityView, Verdict, linked_entities, metric_references, shape_problem
-from carnet_store.domain.answer_input import parse_answer
+from carnet_store.domain.answer_input import parse_answer, rows_from_csv
 from carnet_store.domain.expression import parse, parse_reference
 from carnet_store.domain.judging import is_placeholder, judge, problems
 from carnet_store.domain.template import CheckSpec, Column, Item, Option, Threshold
@@ -427,3 +427,33 @@ def test_what_an_answer_links_is_found_in_cells_too() -> None:
     value = parse_answer(TABLE, [{**ROW, "data": "telco"}], World())
     assert linked_entities({**value, "links": [DOC]}) == (DOC, DATA, RUN)
     assert metric_references(value) == ((RUN, "auc", "0.8396"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "senior,293,r-012 auc\nyoung,500,r-012 auc\n",
+        "Count;Slice;metric\n293;senior;r-012 auc\n\n500;young;r-012 auc",
+        'slice\tcount\tmetric\n"senior"\t293\tr-012 auc\nyoung\t500\tr-012 auc\t',
+    ],
+)
+def test_rows_can_be_pasted_as_csv(text: str) -> None:
+    if text.endswith("\t"):
+        with pytest.raises(Invalid, match="row 2 has 4 cells for 3 columns"):
+            rows_from_csv(TABLE, text + "x")
+    value = parse_answer(TABLE, rows_from_csv(TABLE, text), World())
+    rows = value["rows"]
+    assert isinstance(rows, list)
+    assert [(row["slice"], row["count"], row["metric"]["value"]) for row in rows] == [
+        ("senior", "293", "0.8396"),
+        ("young", "500", "0.8396"),
+    ]
+
+
+@given(text=st.text(alphabet="ab,;\t\n\r\"' ", max_size=40))
+def test_any_pasted_text_gives_rows_or_our_error(text: str) -> None:
+    try:
+        rows = rows_from_csv(TABLE, text)
+    except Invalid:
+        return
+    assert all(set(row) <= {column.id for column in COLUMNS} for row in rows)

@@ -125,7 +125,7 @@ def test_a_pair_is_kept_only_where_its_partner_is_asked() -> None:
 
 
 def test_the_receiver_verifies_what_the_machine_cannot_judge_yet() -> None:
-    rows = (SignoffRow("researcher", "authorship"), SignoffRow("ml_engineer", "taking", distinct_from=("researcher",)))
+    rows = (SignoffRow("ml_engineer", "acceptance-of-responsibility"), SignoffRow("researcher", "authorship"))
     now = item("a.x", type="command", verifies=None, check=CheckSpec("builtin", "lineage_complete"))
     later = item("a.y", type="command", verifies=None, check=CheckSpec("builtin", "reproduce"))
     made = checklist([gate(now, later, signoffs=rows)], "B", {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -260,3 +262,36 @@ def _plain(raw: object) -> object:
     if isinstance(raw, list | tuple):
         return [_plain(part) for part in raw]
     return str(raw) if isinstance(raw, Decimal | float) else raw
+
+
+def rows_from_csv(item: Item, text: str) -> list[dict[str, str]]:
+    """Turn pasted CSV (comma, semicolon or tab) into raw rows of a table item, to be read by `parse_answer`.
+
+    A first line that names columns decides the order; without one the item's own order holds. Raises `Invalid` where a
+    line has more cells than there are columns.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    first = text.split("\n", 1)[0]
+    delimiter = max("\t;,", key=first.count)
+    try:
+        read = csv.reader(io.StringIO(text), delimiter=delimiter)
+        lines = [line for line in read if any(cell.strip() for cell in line)]
+    except csv.Error as error:
+        raise Invalid(
+            f"{item.id}: this is no CSV: {error}", "Paste one row a line, cells set apart by , ; or tab."
+        ) from error
+    words = {name: column.id for column in item.columns for name in (column.id, column.title.lower())}
+    header = [words.get(cell.strip().lower(), "") for cell in lines[0]] if lines else []
+    if header and all(header):
+        lines = lines[1:]
+    else:
+        header = [column.id for column in item.columns]
+    rows: list[dict[str, str]] = []
+    for at, line in enumerate(lines, 1):
+        if len(line) > len(header):
+            raise Invalid(
+                f"{item.id}: row {at} has {len(line)} cells for {len(header)} columns",
+                "Put cells that hold the separator in quotes, or name the columns in the first line.",
+            )
+        rows.append({name: cell.strip() for name, cell in zip(header, line, strict=False) if cell.strip()})
+    return rows

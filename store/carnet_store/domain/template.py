@@ -264,9 +264,9 @@ class Pack:
         return next((item for item in self.items() if item.id == item_id), None)
 
     def receiver(self) -> str:
-        """Return the role that takes over at this gate: the first that must differ from another when signing."""
-        rows = [row for row in self.signoffs if row.distinct_from] or list(self.signoffs)
-        return rows[0].role if rows else ""
+        """Return the role that takes over at this gate: that of the row that accepts, else of the last row."""
+        accepting = [row for row in self.signoffs if "acceptance" in row.meaning] or list(self.signoffs[-1:])
+        return accepting[0].role if accepting else ""
 
 
 @dataclass(frozen=True, slots=True)
