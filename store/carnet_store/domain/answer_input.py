@@ -275,7 +275,7 @@ def rows_from_csv(item: Item, text: str) -> list[dict[str, str]]:
     delimiter = max("\t;,", key=first.count)
     try:
         read = csv.reader(io.StringIO(text), delimiter=delimiter)
-        lines = [line for line in read if any(cell.strip() for cell in line)]
+        lines = [_without_tail(line) for line in read if any(cell.strip() for cell in line)]
     except csv.Error as error:
         raise Invalid(
             f"{item.id}: this is no CSV: {error}", "Paste one row a line, cells set apart by , ; or tab."
@@ -295,3 +295,10 @@ def rows_from_csv(item: Item, text: str) -> list[dict[str, str]]:
             )
         rows.append({name: cell.strip() for name, cell in zip(header, line, strict=False) if cell.strip()})
     return rows
+
+
+def _without_tail(cells: list[str]) -> list[str]:
+    """Return a line without the empty cells that spreadsheets append."""
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
