@@ -109,13 +109,15 @@ def test_problems_stand_at_the_line_of_their_item_and_row_and_can_be_marked() ->
         "rep.rnd.seeds:\n"
         "- {source: a, seed: 1, set_where: b}\n"
         "- {source: a, seed: 1, wher: b}\n"
+        "- x\n"
         "framing.problem: Retention calls whom we flag.\n"
     )
     found, problems = answers_from_yaml(text, made, World())
-    assert [one.line for one in problems] == [1, 2, 5]
+    assert [one.line for one in problems] == [1, 2, 5, 6]
     assert "Did you mean framing.problem?" in str(problems[0])
     assert "the run has no metric 'f1'" in problems[1].text
-    assert "there is no column 'wher'" in problems[2].text
+    assert "row 2: there is no column 'wher'" in problems[2].text
+    assert "row 3 is no set of cells" in problems[3].text
     assert found == [("framing.problem", {"state": "given", "text": "Retention calls whom we flag."})]
     marked = mark_problems(text, problems)
     assert [line for line in marked.split("\n") if not line.startswith("#! ")] == text.split("\n")

@@ -170,8 +170,7 @@ def answers_from_yaml(
             try:
                 value = parse_answer(item, node.bare(), lookups, put_file)
             except Invalid as error:
-                place = _place_of(error.message, node)
-                problems.append(TextProblem(file, line_of(place), place.column, error.message, error.hint))
+                problems += _problems_of(file, item, node, error, lookups)
             else:
                 if (current or {}).get(item_id) != value:
                     found.append((item_id, value))
@@ -185,15 +184,17 @@ def _unknown_item(file: str, item_id: str, node: Node, known: Iterable[str]) -> 
     return TextProblem(file, place.line, place.column, f"there is no item {item_id!a} to answer", mend)
 
 
-def _place_of(message: str, node: Node) -> Node:
-    """Return the row that a message speaks of, else the item."""
-    match = re.search(r"row (\d+)", message)
-    rows = node.value
-    if isinstance(rows, dict) and "answer" in rows:
-        rows = rows["answer"].value
-    if match is not None and isinstance(rows, list) and 0 < int(match.group(1)) <= len(rows):
-        return rows[int(match.group(1)) - 1]
-    return node
+def _problems_of(file: str, item: Item, node: Node, first: Invalid, lookups: Lookups | None) -> list[TextProblem]:
+    """Return the problem of an item, or those of each of its rows, so that one round tells all."""
+    rows = node.value["answer"].value if isinstance(node.value, dict) and "answer" in node.value else node.value
+    found: list[TextProblem] = []
+    for at, row in enumerate(rows if item.type == "table" and isinstance(rows, list) else (), 1):
+        try:
+            parse_answer(item, [row.bare()], lookups)
+        except Invalid as error:
+            said = error.message.replace("row 1", f"row {at}", 1)
+            found.append(TextProblem(file, row.line, row.column, said, error.hint))
+    return found or [TextProblem(file, line_of(node), node.column, first.message, first.hint)]
 
 
 def mark_problems(text: str, problems: Iterable[TextProblem]) -> str:
