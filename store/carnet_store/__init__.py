@@ -1,1 +1,73 @@
-"""The front door: Store, its public types and its errors. Nothing else here is public."""
+"""The front door: Desk, Store, Project, Acts, the public values and the errors. Nothing else here is public.
+
+Names are loaded when they are first asked for, so that `import carnet_store` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from carnet_store.errors import (
+    Busy,
+    CarnetError,
+    Invalid,
+    NotFound,
+    Refused,
+    TooNew,
+    Untrusted,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from carnet_store.desk import Desk
+    from carnet_store.domain.gate import GateStatus, ItemStatus
+    from carnet_store.domain.inbox import Duty
+    from carnet_store.storage.acts import Acts, Written
+    from carnet_store.storage.project import EntityRow, Look, Neighbours, Project
+    from carnet_store.storage.store import ProjectRow, Store
+
+_PLACES = {
+    "Desk": "desk",
+    "GateStatus": "domain.gate",
+    "ItemStatus": "domain.gate",
+    "Duty": "domain.inbox",
+    "Acts": "storage.acts",
+    "Written": "storage.acts",
+    "EntityRow": "storage.project",
+    "Look": "storage.project",
+    "Neighbours": "storage.project",
+    "Project": "storage.project",
+    "ProjectRow": "storage.store",
+    "Store": "storage.store",
+}
+
+__all__ = [
+    "Acts",
+    "Busy",
+    "CarnetError",
+    "Desk",
+    "Duty",
+    "EntityRow",
+    "GateStatus",
+    "Invalid",
+    "ItemStatus",
+    "Look",
+    "Neighbours",
+    "NotFound",
+    "Project",
+    "ProjectRow",
+    "Refused",
+    "Store",
+    "TooNew",
+    "Untrusted",
+    "Usage",
+    "Written",
+]
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"carnet_store.{place}"), name)

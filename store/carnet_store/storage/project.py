@@ -1,0 +1,571 @@
+"""A project as it stands: reading. Everything a screen or a command shows comes from here; writing is `acts`.
+
+Nothing here keeps a read transaction open: each method reads and returns values.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from carnet_store.core.fold import Change
+from carnet_store.domain import package
+from carnet_store.domain.answer import Criterion, EntityView, Verdict
+from carnet_store.domain.decisions import DecisionView, QuestionView, read_decision, read_question
+from carnet_store.domain.gate import GateStatus, Scene, gate_status
+from carnet_store.domain.handoff import Handoff, PackRef, read_handoff
+from carnet_store.domain.lineage import Node, read_node
+from carnet_store.domain.people import Members, People
+from carnet_store.domain.template import Checklist, Pack, checklist
+from carnet_store.errors import Invalid, NotFound, Usage
+from carnet_store.storage.ledger import Ledger
+from carnet_store.storage.objects import Objects
+
+PackReader = Callable[[bytes, str], Pack]
+"""Reads a pack's YAML; given by the front door, because reading templates is another room's work."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """An entity in a list, as the index has it; `t` and `last` in ms."""
+
+    id: str
+    kind: str
+    name: str
+    version: str
+    t: int
+    last: int
+
+    @property
+    def title(self) -> str:
+        """`churn@7` for a version, else the name, else the start of the id."""
+        if self.name:
+            return f"{self.name}@{self.version}" if self.version else self.name
+        return f"{self.kind} {self.id.partition(':')[2][:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """A node with what it comes from and what uses it, one hop. `up` and `down` hold (relation, row)."""
+
+    node: Node
+    up: tuple[tuple[str, EntityRow], ...]
+    down: tuple[tuple[str, EntityRow], ...]
+    ups: int
+    downs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A handoff with all that is derived from it."""
+
+    handoff: Handoff
+    checklist: Checklist
+    status: GateStatus
+    model: EntityRow
+    manifest: dict[str, Any] = field(compare=False)
+
+
+class Project:
+    """One ledger with its objects, open for reading. Open one per thread."""
+
+    def __init__(self, ledger: Ledger, objects: Objects, read_pack: PackReader, clock: Callable[[], int]) -> None:
+        """Read `ledger`; `clock` gives ms since 1970."""
+        self.ledger = ledger
+        self.objects = objects
+        self.clock = clock
+        self._read_pack = read_pack
+        self._packs: dict[str, Pack] = {}
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The ledger id, 64 hex."""
+        return self.ledger.id
+
+    @property
+    def name(self) -> str:
+        """The project's name, from its genesis."""
+        genesis = self.people.genesis
+        return genesis.project if genesis else self.id[:8]
+
+    @property
+    def path(self) -> Path:
+        """The ledger's file."""
+        return self.ledger.path
+
+    @property
+    def people(self) -> People:
+        """Who is who and whose acts count."""
+        return self.ledger.projection.people
+
+    def members(self) -> Members:
+        """Return the roster in force."""
+        return self.people.members()
+
+    def person_name(self, person: str) -> str:
+        """Return a person's name for a sentence."""
+        return self.people.name(person) if person else "somebody unknown"
+
+    def find_person(self, text: str) -> str:
+        """Return the id of the person meant by a name, mail, or start of an id.
+
+        Raises:
+            NotFound: nobody. Usage: several; the message lists them.
+        """
+        people = self.members().people
+        wanted = text.strip().casefold()
+        exact = [p for p, r in people.items() if wanted in (r.name.casefold(), r.mail.casefold(), p)]
+        found = exact or [p for p, r in people.items() if r.name.casefold().startswith(wanted) or p.startswith(wanted)]
+        if not found:
+            names = ", ".join(sorted(r.name for r in people.values())[:20])
+            raise NotFound(f"nobody in this project is called {text!r}", f"members: {names}")
+        if len(found) > 1:
+            raise Usage(f"{text!r} may mean {', '.join(sorted(people[p].name for p in found))}", "write more of it")
+        return found[0]
+
+    def now(self) -> int:
+        """Return the `now` of verdicts: max(clock, newest counted time not more than a day ahead), ms."""
+        return self.ledger.newest_time(self.clock())
+
+    # -- entities ------------------------------------------------------------------------------------------------------
+
+    def changes(self, entity: str) -> list[Change]:
+        """Return all changes of an entity, also those that do not count."""
+        return self.ledger.projection.changes(entity)
+
+    def node(self, entity: str) -> Node | None:
+        """Return a lineage entity as it stands."""
+        return read_node(entity, self.changes(entity))
+
+    def row(self, entity: str) -> EntityRow:
+        """Return an entity's row; one without a name where it is only referred to."""
+        found = self.ledger.db.execute(
+            "SELECT id, kind, name, version, t, last FROM entity WHERE id = ?", (entity,)
+        ).fetchone()
+        return EntityRow(*found) if found else EntityRow(entity, entity.partition(":")[0], "", "", 0, 0)
+
+    def title(self, entity: str) -> str:
+        """Return an entity's name for a sentence."""
+        kind = entity.partition(":")[0]
+        if kind == "decision":
+            decision = self.decision(entity)
+            return decision.decision.choice if decision else self.row(entity).title
+        if kind == "question":
+            question = self.question(entity)
+            return question.question.text if question else self.row(entity).title
+        if kind == "handoff":
+            crossing = self.handoff(entity)
+            return self.title(crossing.opened.model) if crossing else self.row(entity).title
+        return self.row(entity).title
+
+    def count(self, *kinds: str) -> int:
+        """Return how many named entities of these kinds there are (all lineage kinds where none is given)."""
+        where, values = self._kinds(kinds)
+        return int(self.ledger.db.execute(f"SELECT count(*) FROM entity WHERE {where}", values).fetchone()[0])  # noqa: S608 (own words)
+
+    def entities(self, *kinds: str, text: str = "", start: int = 0, limit: int = 256) -> list[EntityRow]:
+        """Return entities newest first, a page at a time; `text` must occur in the name."""
+        where, values = self._kinds(kinds)
+        if text:
+            where += " AND (name || '@' || version) LIKE ? ESCAPE '\\'"
+            values = (*values, "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%")
+        rows = self.ledger.db.execute(
+            f"SELECT id, kind, name, version, t, last FROM entity WHERE {where} ORDER BY t DESC, no DESC LIMIT ? OFFSET ?",  # noqa: S608 (own words)
+            (*values, limit, start),
+        )
+        return [EntityRow(*row) for row in rows]
+
+    @staticmethod
+    def _kinds(kinds: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+        if not kinds:
+            return "name <> ''", ()
+        return f"kind IN ({','.join('?' * len(kinds))})", tuple(kinds)
+
+    def resolve(self, text: str, *kinds: str) -> str:
+        """Return the entity meant by an id, the start of one, a name, `name@version`, or a handoff's model.
+
+        Raises:
+            NotFound: nothing. Usage: several; the message lists them.
+        """
+        wanted = text.strip()
+        exact = self.ledger.db.execute("SELECT id FROM entity WHERE id = ?", (wanted,)).fetchone()
+        if exact and (not kinds or wanted.partition(":")[0] in kinds):
+            return wanted
+        name, _, version = wanted.partition("@")
+        where, values = self._kinds(kinds)
+        rows = self.ledger.db.execute(
+            f"SELECT id, kind, name, version, t, last FROM entity WHERE {where} AND ((name = ? AND (? = '' OR version = ?))"  # noqa: S608 (own words)
+            " OR substr(id, instr(id, ':') + 1, ?) = ? OR substr(id, 1, ?) = ?) ORDER BY t DESC LIMIT 21",
+            (*values, name, version, version, max(4, len(wanted)), wanted, max(6, len(wanted)), wanted),
+        ).fetchall()
+        found = [EntityRow(*row) for row in rows]
+        if not found and (not kinds or "handoff" in kinds):
+            found = [self.row(h) for h in self.handoff_ids() if self.title(self._model_of(h)) == wanted]
+        if not found:
+            what = " or ".join(kinds) if kinds else "entity"
+            raise NotFound(f"there is no {what} {text!r}", "`carnet list` shows what there is")
+        if len(found) > 1:
+            lines = [f"{self.title(row.id)}  {row.id}" for row in found[:20]]
+            raise Usage(f"{text!r} may mean {len(found)} things", "name one by its id", lines)
+        return found[0].id
+
+    def _model_of(self, handoff: str) -> str:
+        found = self.handoff(handoff)
+        return found.opened.model if found else ""
+
+    # -- lineage -------------------------------------------------------------------------------------------------------
+
+    def neighbours(self, entity: str, limit: int = 200) -> Neighbours:
+        """Return what a node comes from and what came of it, one hop, at most `limit` a side with the full counts.
+
+        Raises:
+            NotFound: there is no such node.
+        """
+        node = self.node(entity)
+        if node is None:
+            raise NotFound(f"there is no node {entity}")
+        out = "SELECT w.text, e.id, e.kind, e.name, e.version, e.t, e.last FROM edge g JOIN entity e ON e.no = g.{far}"
+        sql = (
+            out + " JOIN word w ON w.no = g.rel JOIN entity s ON s.no = g.{near} WHERE s.id = ? AND w.text IN ({rels})"
+        )
+        ups: list[tuple[str, EntityRow]] = []
+        downs: list[tuple[str, EntityRow]] = []
+        # `used` and `from` lead back from where they stand; `made` leads forward.
+        for rels, near, far, into in (
+            ("'used','from'", "src", "dst", ups),
+            ("'made'", "dst", "src", ups),
+            ("'used','from'", "dst", "src", downs),
+            ("'made'", "src", "dst", downs),
+        ):
+            query = sql.format(far=far, near=near, rels=rels) + " GROUP BY e.no, w.text ORDER BY e.t DESC, e.no DESC"
+            into += [(row[0], EntityRow(*row[1:])) for row in self.ledger.db.execute(query, (entity,))]
+        return Neighbours(node, tuple(ups[:limit]), tuple(downs[:limit]), len(ups), len(downs))
+
+    def walk(self, entity: str, *, up: bool, limit: int = 100_000) -> list[tuple[str, int]]:
+        """Return (entity, hops) of everything a node comes from, or everything that came of it, nearest first."""
+        back, forth = ("e.src", "e.dst") if up else ("e.dst", "e.src")
+        rows = self.ledger.db.execute(
+            f"""WITH RECURSIVE used(no) AS (SELECT no FROM word WHERE text IN ('used', 'from')),
+            made(no) AS (SELECT no FROM word WHERE text = 'made'),
+            hop(no, depth) AS (
+              SELECT no, 0 FROM entity WHERE id = ?
+              UNION SELECT {forth}, h.depth + 1 FROM hop h JOIN edge e ON {back} = h.no WHERE e.rel IN used AND h.depth < 64
+              UNION SELECT {back}, h.depth + 1 FROM hop h JOIN edge e ON {forth} = h.no WHERE e.rel IN made AND h.depth < 64)
+            SELECT n.id, min(hop.depth) FROM hop JOIN entity n ON n.no = hop.no GROUP BY n.no ORDER BY 2, 1 LIMIT ?""",  # noqa: S608 (own words)
+            (entity, limit),
+        )
+        return [(str(found), int(depth)) for found, depth in rows if found != entity]
+
+    def about(self, entity: str) -> tuple[list[DecisionView], list[QuestionView], list[str]]:
+        """Return decisions, questions and handoffs that concern an entity."""
+        decisions = [d for d in self.decisions() if entity in d.decision.about]
+        questions = [q for q in self.questions() if entity in q.question.about]
+        handoffs = [h.id for h in self.handoffs() if entity == h.opened.model or entity in h.entities]
+        return decisions, questions, handoffs
+
+    # -- decisions and questions ---------------------------------------------------------------------------------------
+
+    def decision(self, entity: str) -> DecisionView | None:
+        """Return a decision as it stands."""
+        return read_decision(entity, self.changes(entity))
+
+    def question(self, entity: str) -> QuestionView | None:
+        """Return a question as it stands."""
+        return read_question(entity, self.changes(entity))
+
+    def _ids(self, kind: str) -> list[str]:
+        return [r[0] for r in self.ledger.db.execute("SELECT id FROM entity WHERE kind = ? ORDER BY t, no", (kind,))]
+
+    def decisions(self) -> list[DecisionView]:
+        """Return all decisions, newest first."""
+        found = [self.decision(entity) for entity in self._ids("decision")]
+        return sorted((d for d in found if d), key=lambda d: (-d.t, d.id))
+
+    def questions(self) -> list[QuestionView]:
+        """Return all questions, newest first."""
+        found = [self.question(entity) for entity in self._ids("question")]
+        return sorted((q for q in found if q), key=lambda q: (-q.t, q.id))
+
+    def code(self, entity: str) -> str:
+        """Return the short code of a decision (`D-3`) or question (`Q-2`): local display, never stored."""
+        kind = entity.partition(":")[0]
+        ids = [r[0] for r in self.ledger.db.execute("SELECT id FROM entity WHERE kind = ? ORDER BY t, id", (kind,))]
+        return f"{kind[0].upper()}-{ids.index(entity) + 1}" if entity in ids else entity[:16]
+
+    # -- handoffs ------------------------------------------------------------------------------------------------------
+
+    def handoff_ids(self) -> list[str]:
+        """Return the ids of all handoffs, oldest first."""
+        return self._ids("handoff")
+
+    def handoff(self, entity: str) -> Handoff | None:
+        """Return a handoff's record."""
+        return read_handoff(entity, self.changes(entity))
+
+    def handoffs(self) -> list[Handoff]:
+        """Return all handoffs, newest first."""
+        found = [self.handoff(entity) for entity in self.handoff_ids()]
+        return sorted((h for h in found if h), key=lambda h: (-h.change.t, h.id))
+
+    def pack(self, ref: PackRef) -> Pack:
+        """Return the template that a handoff names, from its raw bytes.
+
+        Raises:
+            NotFound: its bytes are not here. Invalid: they are not a pack.
+        """
+        if ref.sha256 not in self._packs:
+            found = self._read_pack(self.objects.get(ref.sha256), f"{ref.id}@{ref.version}")
+            if (found.id, found.version) != (ref.id, ref.version):
+                raise Invalid(f"the template {ref.id}@{ref.version} names itself {found.id}@{found.version}")
+            self._packs[ref.sha256] = found
+        return self._packs[ref.sha256]
+
+    def checklist(self, handoff: Handoff) -> Checklist:
+        """Return the items that a handoff asks, for its tier and facts."""
+        return checklist([self.pack(ref) for ref in handoff.packs], handoff.tier, handoff.facts)
+
+    def look(self, entity: str) -> Look:
+        """Return a handoff with its checklist, verdict and package as the record stands now.
+
+        Raises:
+            NotFound: there is no such handoff, or its template's bytes are not here.
+        """
+        handoff = self.handoff(entity)
+        if handoff is None:
+            raise NotFound(f"there is no handoff {entity}")
+        asked = self.checklist(handoff)
+        manifest = self.manifest(handoff, max(1, handoff.round))
+        seal = handoff.seal
+        sealed = handoff.manifest(seal) if seal else {}
+        questions = [
+            q for q in self.questions() if entity in q.question.about or handoff.opened.model in q.question.about
+        ]
+        names = {p: r.name for p, r in self.members().people.items()}
+        scene = Scene(
+            checklist=asked,
+            members=self.members(),
+            lookups=RecordLookups(self, handoff, questions, seal, manifest),
+            now=self.now(),
+            parts=package.parts(manifest),
+            package=package.digest(sealed) if sealed else "",
+            sealed_parts=package.parts(sealed) if sealed else {},
+            template=package.template_digest(handoff),
+            questions=questions,
+            passed=self._passed_gates(handoff) if asked.policy.requires_gate else frozenset(),
+            waiting=self.waits_for(),
+            names=names,
+        )
+        return Look(handoff, asked, gate_status(handoff, scene), self.row(handoff.opened.model), manifest)
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Return in words whose events wait for others that are not here."""
+        found = []
+        for chain, seq in self.ledger.waiting():
+            name = self.person_name(self.people.person_of(chain))
+            found.append(f"what {name} had seen before event {seq} of chain {chain[:8]}: ask for a newer bundle")
+        return tuple(found)
+
+    def manifest(self, handoff: Handoff, round_: int) -> dict[str, Any]:
+        """Return the package manifest as the record stands now: what is linked, and its direct inputs."""
+        ids = {handoff.opened.model, *handoff.entities}
+        for entity in sorted(ids):
+            node = self.node(entity)
+            if node is not None:
+                ids.update(edge.dst for edge in node.edges)
+        ids.update(row.id for _, row in self._makers(handoff.opened.model))
+        for run in [i for i in sorted(ids) if i.startswith("run:")]:
+            node = self.node(run)
+            if node is not None:
+                ids.update(edge.dst for edge in node.edges if edge.relation != "made")
+        nodes = [node for node in (self.node(i) for i in sorted(ids)) if node is not None]
+        return package.manifest(self.id, handoff, nodes, self.criteria_of(handoff), round_)
+
+    def _makers(self, entity: str) -> list[tuple[str, EntityRow]]:
+        rows = self.ledger.db.execute(
+            "SELECT w.text, s.id, s.kind, s.name, s.version, s.t, s.last FROM edge g JOIN entity e ON e.no = g.dst"
+            " JOIN entity s ON s.no = g.src JOIN word w ON w.no = g.rel WHERE e.id = ? AND w.text = 'made'",
+            (entity,),
+        )
+        return [(row[0], EntityRow(*row[1:])) for row in rows]
+
+    def criteria_of(self, handoff: Handoff) -> Node | None:
+        """Return the model line's criteria: those the handoff names, or the newest of the model's name."""
+        if handoff.opened.criteria:
+            return self.node(handoff.opened.criteria)
+        linked = [e for e in handoff.entities if e.startswith("criteria:")]
+        if linked:
+            return self.node(linked[-1])
+        rows = self.entities("criteria", text=self.row(handoff.opened.model).name, limit=1)
+        return self.node(rows[0].id) if rows else None
+
+    def _passed_gates(self, handoff: Handoff) -> frozenset[str]:
+        line = self.row(handoff.opened.model).name
+        found: set[str] = set()
+        for other in self.handoffs():
+            same = self.row(other.opened.model).name == line
+            if other.id == handoff.id or not same or other.gate.id in found:
+                continue
+            if self.look(other.id).status.verdict in ("passed", "overridden"):
+                found.add(other.gate.id)
+        return frozenset(found)
+
+    def stage(self, model: str) -> str:
+        """Return where a model version stands: the `to` stage of the last gate it passed, else research (R098)."""
+        stage = "research"
+        for handoff in reversed(self.handoffs()):
+            if handoff.opened.model == model and self.look(handoff.id).status.verdict == "passed":
+                stage = handoff.opened.to_stage or stage
+        return stage
+
+    # -- history -------------------------------------------------------------------------------------------------------
+
+    def history(self, entity: str = "", *, start: int = 0, limit: int = 256) -> list[Change]:
+        """Return changes newest first (claimed time, then place), of one entity or of all."""
+        order = "ORDER BY v.t DESC, c.id DESC LIMIT ? OFFSET ?"
+        where = "WHERE e.id = ? " if entity else ""
+        values = ((entity,) if entity else ()) + (limit, start)
+        return list(self.ledger.projection.select(where + order, values))
+
+    def count_changes(self, entity: str = "") -> int:
+        """Return how many changes there are, of one entity or of all."""
+        where = "WHERE entity = (SELECT no FROM entity WHERE id = ?)" if entity else ""
+        row = self.ledger.db.execute(f"SELECT count(*) FROM change {where}", (entity,) if entity else ())  # noqa: S608 (own words)
+        return int(row.fetchone()[0])
+
+    def uncounted(self) -> Iterator[Change]:
+        """Yield the changes that do not count, with their reason."""
+        return self.ledger.projection.select("WHERE c.counts <> 0 ORDER BY c.id LIMIT 1000")
+
+    def not_shared(self) -> int:
+        """Return how many own events left this store in no bundle yet."""
+        row = self.ledger.db.execute("SELECT v FROM meta WHERE k = 'shared'").fetchone()
+        shared = int(row[0]) if row else 0
+        return max(0, self.ledger.count() - shared)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLookups:
+    """What judging answers asks of the record (`domain.answer.Lookups`)."""
+
+    project: Project
+    handoff: Handoff
+    questions: Sequence[QuestionView]
+    seal: Change | None
+    manifest: dict[str, Any]
+
+    def criterion(self, criterion_id: str) -> Criterion | None:
+        """Return the live criterion of that slug; None also where two are in conflict."""
+        node = self.project.criteria_of(self.handoff)
+        if node is None or "criteria" in node.conflicts:
+            return None
+        for row in node.criteria:
+            if row.id == criterion_id:
+                try:
+                    value = Decimal(row.value)
+                except InvalidOperation:
+                    return None
+                return Criterion(row.id, row.metric, row.name, row.op, value, row.unit, row.split, row.slice)
+        return None
+
+    def metric(self, run: str, name: str) -> str | None:
+        """Return a run's metric as recorded."""
+        node = self.project.node(run)
+        found = node.metric(name) if node else None
+        return found.value if found else None
+
+    def entity(self, entity_id: str) -> EntityView | None:
+        """Return an entity's kind, name and attributes."""
+        kind = entity_id.partition(":")[0]
+        if kind == "decision":
+            view = self.project.decision(entity_id)
+            if view is None:
+                return None
+            d = view.decision
+            attrs: dict[str, object] = {
+                "question": d.question,
+                "choice": d.choice,
+                "reason": d.reason,
+                "options": [o.title for o in d.options],
+                "constraints": list(d.constraints),
+                "decider": [self.project.person_name(p) for p in d.deciders],
+            }
+            return EntityView(kind, d.choice, attrs)
+        if kind == "question":
+            asked = self.project.question(entity_id)
+            return EntityView(kind, asked.question.text, {"state": asked.state}) if asked else None
+        node = self.project.node(entity_id)
+        if node is None:
+            return None
+        more = {"digest": dict(node.digests)} if node.digests else {}
+        return EntityView(kind, node.title, {**node.attrs, **more})
+
+    def has_object(self, sha256: str) -> bool:
+        """Say whether bytes are held here and match."""
+        return _object_checks(self.project.objects, sha256, self.project.objects.size(sha256))
+
+    def builtin(self, name: str) -> Verdict | None:
+        """Judge one of the product's own checks; None where this release does not compute it."""
+        check = {
+            "package_verify": self._package_verify,
+            "lineage_complete": self._lineage_complete,
+            "questions_closed": self._questions_closed,
+        }.get(name)
+        return check() if check else None
+
+    def resolve(self, text: str) -> str | None:
+        """Return the entity that a person's short form names."""
+        try:
+            return self.project.resolve(text)
+        except (NotFound, Usage):
+            return None
+
+    def _package_verify(self) -> Verdict:
+        if self.seal is None:
+            return Verdict("unclear", ("the package is not sealed",))
+        sealed = self.handoff.manifest(self.seal)
+        gone = [f["path"] for f in sealed.get("files", []) if not self.has_object(f["sha256"])]
+        if gone:
+            return Verdict("fails", tuple(f"{path} is not here or was altered" for path in gone[:20]))
+        if package.parts(sealed) != package.parts(self.manifest):
+            rows = package.difference(sealed, self.manifest)
+            words = [f"{sign} {self.project.title(what) if ':' in what else what}" for sign, what, _ in rows[:20]]
+            return Verdict("fails", (f"changed since it was sealed: {', '.join(words)}",))
+        return Verdict("holds", ("every digest of the sealed package holds",))
+
+    def _lineage_complete(self) -> Verdict:
+        model = self.handoff.opened.model
+        ups = [entity for entity, _ in self.project.walk(model, up=True)]
+        nodes = [n for n in (self.project.node(e) for e in [model, *ups]) if n is not None]
+        datasets = [n for n in nodes if n.kind == "dataset"]
+        if not any(n.kind == "run" for n in nodes):
+            return Verdict("fails", (f"no run is known to have made {self.project.title(model)}",))
+        if not datasets:
+            return Verdict("fails", ("no dataset is known to have gone into it",))
+        unknown = [e for e in ups if e not in {n.id for n in nodes}]
+        lacking = [f"{n.title}: {', '.join(n.missing())} missing" for n in datasets if n.missing() and not n.edges]
+        lacking += [f"{e} is referred to and not declared" for e in unknown]
+        if lacking:
+            return Verdict("fails", tuple(lacking[:20]))
+        return Verdict("holds", (f"{len(datasets)} datasets, each with source, owner and digest",))
+
+    def _questions_closed(self) -> Verdict:
+        still = [q for q in self.questions if q.state != "closed"]
+        blocking = [q for q in still if q.question.blocking]
+        loose = [q for q in still if not q.question.blocking and not q.question.due]
+        if blocking:
+            return Verdict("fails", tuple(f"blocking: {q.question.text[:60]}" for q in blocking[:20]))
+        if loose:
+            return Verdict("fails", tuple(f"open without a date: {q.question.text[:60]}" for q in loose[:20]))
+        return Verdict("holds", ("no open question is in the way",))
+
+
+@functools.lru_cache(maxsize=4096)
+def _object_checks(objects: Objects, sha256: str, size: int) -> bool:
+    """Check an object's bytes once per process and size."""
+    return size >= 0 and objects.check(sha256)

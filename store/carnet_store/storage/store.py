@@ -1,0 +1,236 @@
+"""A store: the folder `.carnet` with its ledgers, shared objects, and the index that the inbox is read from.
+
+`index.db` holds nothing that cannot be made again: who must do what, as of the last write, so that a terminal can show it before anything
+else is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from carnet_store.domain.inbox import Duty, Seen, duties
+from carnet_store.errors import CarnetError, Invalid, NotFound, Usage
+from carnet_store.storage.ledger import Ledger
+from carnet_store.storage.objects import Objects
+from carnet_store.storage.project import PackReader, Project
+
+FOLDER: Final = ".carnet"
+_INDEX: Final = """
+CREATE TABLE IF NOT EXISTS duty(person TEXT NOT NULL, project TEXT NOT NULL, place INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY(person, project, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS project(id TEXT PRIMARY KEY, name TEXT NOT NULL, heads TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fresh(person TEXT NOT NULL, project TEXT NOT NULL, heads TEXT NOT NULL, PRIMARY KEY(person, project)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """A project in a store."""
+
+    id: str
+    name: str
+    path: Path
+
+
+class Store:
+    """A `.carnet` folder. Ledgers are opened when asked for and kept open until `close`."""
+
+    def __init__(self, root: Path, read_pack: PackReader, clock: Callable[[], int]) -> None:
+        """Use the folder `root` (the `.carnet` itself).
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if not root.is_dir():
+            raise NotFound(f"there is no store at {root}", "carnet init --project NAME makes one here")
+        self.root = root
+        self.objects = Objects(root / "objects")
+        self.clock = clock
+        self._read_pack = read_pack
+        self._open: dict[str, Project] = {}
+
+    @classmethod
+    def create(cls, beside: Path, read_pack: PackReader, clock: Callable[[], int]) -> Store:
+        """Make an empty store beside the work in `beside`; an existing one is opened."""
+        root = beside if beside.name == FOLDER else beside / FOLDER
+        for folder in (root, root / "ledgers", root / "objects"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(root, read_pack, clock)
+
+    @staticmethod
+    def find(start: Path) -> Path | None:
+        """Return the nearest `.carnet` at or above `start`, as git looks for its own."""
+        for folder in (start.absolute(), *start.absolute().parents):
+            if folder.name == FOLDER and (folder / "ledgers").is_dir():
+                return folder
+            if (folder / FOLDER / "ledgers").is_dir():
+                return folder / FOLDER
+        return None
+
+    def close(self) -> None:
+        """Close all ledgers."""
+        for project in self._open.values():
+            project.ledger.close()
+        self._open.clear()
+
+    @property
+    def ident(self) -> str:
+        """What tells this store from a copy of it: device, inode and machine, hashed."""
+        stat = self.root.stat()
+        machine = ""
+        for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+            with contextlib.suppress(OSError):
+                machine = machine or path.read_text().strip()
+        text = f"{stat.st_dev}:{stat.st_ino}:{machine or os.environ.get('COMPUTERNAME', '')}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    # -- projects ------------------------------------------------------------------------------------------------------
+
+    def ledger_path(self, ledger: str) -> Path:
+        """Return where a ledger's file lies or would lie."""
+        return self.root / "ledgers" / f"{ledger}.db"
+
+    def project_ids(self) -> list[str]:
+        """Return the ids of all ledgers here, sorted."""
+        return sorted(p.stem for p in (self.root / "ledgers").glob("*.db") if len(p.stem) == 64)
+
+    def project(self, ledger: str) -> Project:
+        """Open a project by its ledger id.
+
+        Raises:
+            NotFound: it is not here.
+        """
+        if ledger not in self._open:
+            opened = Ledger(self.ledger_path(ledger))
+            self._open[ledger] = Project(opened, self.objects, self._read_pack, self.clock)
+        return self._open[ledger]
+
+    def create_project(self, ledger: str) -> Project:
+        """Make an empty ledger with this id; its first event is the founder's to write."""
+        created = Ledger(self.ledger_path(ledger), create=True, ledger=ledger)
+        self._open[ledger] = Project(created, self.objects, self._read_pack, self.clock)
+        return self._open[ledger]
+
+    def forget_open(self, ledger: str) -> None:
+        """Close one project, as before its file is replaced."""
+        found = self._open.pop(ledger, None)
+        if found is not None:
+            found.ledger.close()
+
+    def projects(self) -> list[ProjectRow]:
+        """Return all projects, by name."""
+        rows = [ProjectRow(i, self.project(i).name, self.ledger_path(i)) for i in self.project_ids()]
+        return sorted(rows, key=lambda r: (r.name.casefold(), r.id))
+
+    def choose(self, name: str | None) -> Project:
+        """Return the project of that name or start of id; the only one where no name is given.
+
+        Raises:
+            NotFound, Usage: none, or several; the message lists them.
+        """
+        rows = self.projects()
+        if not rows:
+            raise NotFound("this store has no project yet", "carnet init --project NAME, or carnet import FILE")
+        found = rows if not name else [r for r in rows if r.name == name or (len(name) >= 4 and r.id.startswith(name))]
+        if not found:
+            raise NotFound(f"there is no project {name!r}", f"projects here: {', '.join(r.name for r in rows)}")
+        if len(found) > 1:
+            lines = [f"{r.name}  {r.id[:16]}" for r in found]
+            raise Usage("several projects are here", "name one with --project", lines)
+        return self.project(found[0].id)
+
+    # -- the index -----------------------------------------------------------------------------------------------------
+
+    @property
+    def index_path(self) -> Path:
+        """The index's file."""
+        return self.root / "index.db"
+
+    @contextlib.contextmanager
+    def _index(self) -> Iterator[sqlite3.Connection]:
+        before = os.umask(0o077)
+        try:
+            db = sqlite3.connect(self.index_path, isolation_level=None, timeout=5)
+        finally:
+            os.umask(before)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")  # derived: the worst a crash does is to have it made again
+            for statement in _INDEX.strip().split(";\n"):
+                db.execute(statement)
+            yield db
+        except sqlite3.DatabaseError as error:
+            db.close()
+            self.index_path.unlink(missing_ok=True)
+            raise Invalid(f"the index was damaged and is made anew: {error}", "repeat the command") from None
+        finally:
+            db.close()
+
+    def duties(self, project: Project, person: str) -> list[Duty]:
+        """Compute one person's inbox rows of a project from the record."""
+        members = project.members()
+        row = members.people.get(person)
+        roles = frozenset(row.roles) if row and row.status == "active" else frozenset()
+        seen = []
+        for handoff in project.handoffs():
+            try:
+                look = project.look(handoff.id)
+            except CarnetError:
+                continue  # its template's bytes are not here; `handoffs` lists it, and opening it says so
+            last = max((c.t for c in project.changes(handoff.id)), default=handoff.change.t)
+            seen.append(Seen(handoff, look.checklist, look.status, look.model.title, last))
+        questions = project.questions()
+        titles = {entity: project.title(entity) for q in questions for entity in q.question.about}
+        names = {p: r.name for p, r in members.people.items()}
+        return duties(
+            person, roles, person in members.admins, seen, questions, project.people.waiting_newcomers(), titles, names,
+            project.now(), row.team if row else "",
+        )  # fmt: skip
+
+    def refresh_index(self, project: Project, persons: Sequence[str]) -> None:
+        """Write the inbox rows of these persons for a project into the index."""
+        heads = json.dumps(project.ledger.places(), sort_keys=True)
+        computed = {person: self.duties(project, person) for person in persons}
+        with self._index() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT OR REPLACE INTO project VALUES(?, ?, ?)", (project.id, project.name, heads))
+            for person, rows in computed.items():
+                db.execute("DELETE FROM duty WHERE person = ? AND project = ?", (person, project.id))
+                db.executemany(
+                    "INSERT INTO duty VALUES(?, ?, ?, ?, ?)",
+                    [(person, project.id, i, d.key, json.dumps(asdict(d))) for i, d in enumerate(rows)],
+                )
+                db.execute("INSERT OR REPLACE INTO fresh VALUES(?, ?, ?)", (person, project.id, heads))
+            db.execute("COMMIT")
+
+    def inbox(self, person: str) -> list[tuple[ProjectRow, Duty]]:
+        """Return one person's inbox over all projects, from the index; what is not fresh is computed first."""
+        ids = self.project_ids()
+        with self._index() as db:
+            fresh = {
+                row[0]: row[1] for row in db.execute("SELECT project, heads FROM fresh WHERE person = ?", (person,))
+            }
+        for ledger in ids:
+            project = self.project(ledger)
+            if fresh.get(ledger) != json.dumps(project.ledger.places(), sort_keys=True):
+                self.refresh_index(project, [person])
+        found: list[tuple[ProjectRow, Duty]] = []
+        with self._index() as db:
+            rows = db.execute(
+                "SELECT d.project, p.name, d.value FROM duty d JOIN project p ON p.id = d.project WHERE d.person = ?",
+                (person,),
+            )
+            for ledger, name, value in rows:
+                if ledger in ids:
+                    data = json.loads(value)
+                    data["detail"] = tuple(data["detail"])
+                    found.append((ProjectRow(ledger, name, self.ledger_path(ledger)), Duty(**data)))
+        return sorted(found, key=lambda pair: (pair[1].rank, pair[1].key))
