@@ -172,8 +172,6 @@ def footer(hints: Sequence[Hint], cells: int, glyphs: Glyphs, most: int = 0) -> 
         if most and shown >= most:
             break
         piece = _hint(hint, glyphs, REASON_CELLS)
-        if line_width(piece) + 2 > room and hint[2]:
-            piece = _hint((hint[0], hint[1], "no"), glyphs, 2)
         if line_width(piece) + 2 > room:
             continue
         line += [*piece, ("  ", "")]

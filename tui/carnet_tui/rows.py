@@ -8,10 +8,14 @@ row.
 from __future__ import annotations
 
 from carnet_tui.glyphs import Glyphs
-from carnet_tui.text import Line, fit, pad
+from carnet_tui.text import Line, fit, fit_line, pad
 
 HEADS = {"needs": "NEEDS YOU", "waiting": "WAITING ON OTHERS", "recent": "RECENT"}
 """Sections of the inbox, in order, and their heads."""
+
+
+NARROWEST, WIDEST = 24, 118
+"""Cells that the columns of a row need at least, and fill at most."""
 
 
 class InboxRow:
@@ -92,6 +96,10 @@ def columns(cells: int) -> tuple[int, int, int, int, int]:
 
 def inbox_line(row: InboxRow | HeadRow, cells: int, glyphs: Glyphs) -> Line:
     """Return a row as a line of exactly `cells` cells; the cell of the cursor mark is not part of it."""
+    if cells > WIDEST:  # on a wide screen the eye must not travel from the reason to its gate
+        return [*inbox_line(row, WIDEST, glyphs), (" " * (cells - WIDEST), "")]
+    if cells < NARROWEST:
+        return fit_line(inbox_line(row, NARROWEST, glyphs), cells, glyphs.ellipsis)
     subject, what, gate, checks, age = columns(cells)
     dots = glyphs.ellipsis
     if isinstance(row, HeadRow):

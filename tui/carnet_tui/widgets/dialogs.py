@@ -16,7 +16,7 @@ from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, digest, fit, line_width, pad, width
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import Builder, TextBlock, TextView, paragraphs
-from carnet_tui.widgets.sheet import Finder, Sheet, matching, on_letter
+from carnet_tui.widgets.sheet import Field, Finder, Sheet, matching, on_letter
 
 TYPED = 4
 """Characters of the digest that one types to sign."""
@@ -137,7 +137,7 @@ class Prompt(Sheet[str]):
         """Yield what it is about, and the field."""
         if self._about:
             yield TextBlock(paragraphs([*self._about, ""]))
-        yield Input(self._value, select_on_focus=False)
+        yield Field(self._value)
 
     def hints(self) -> Sequence[Hint]:
         """Return Enter and the editor."""
@@ -268,7 +268,7 @@ class DigestDialog(Sheet[bool]):
         """Yield what is signed, the digest, the field."""
         yield TextView(self._build)
         yield TextBlock(self._ask)
-        yield Input(max_length=TYPED, select_on_focus=False)
+        yield Field(max_length=TYPED)
 
     def _ask(self, cells: int) -> list[Line]:
         start, _, rest = self._package.partition(" ")

@@ -12,9 +12,9 @@ from carnet_tui.widgets.sheet import Finder, matching
 
 WEIGHTS = {
     "none": "",
-    "draft": "a private draft",
-    "record": "shown first, Enter writes it",
-    "signoff": "asks for the digest",
+    "draft": "draft",
+    "record": "record",
+    "signoff": "digest",
 }
 HEADS = {
     "act": "DO",
@@ -87,12 +87,15 @@ def entry_line(entry: Entry, cells: int, ellipsis: str) -> Line:
     """Return a line of help."""
     action = entry.action
     if action is None:
-        return fit_line([(entry.head, "title")], cells, ellipsis)
-    line: Line = [(pad(entry.keys, 10, "<", ellipsis) + " ", "key"), (pad(action.verb, 14, "<", ellipsis) + " ", "")]
+        what = "   draft: private, undoable   record: shown first, Enter writes   digest: typed to sign"
+        return fit_line([(entry.head, "title"), (what if entry.head == HEADS["act"] else "", "dim")], cells, ellipsis)
+    line: Line = [
+        (pad(entry.keys, 10, "<", ellipsis) + " ", "key"),
+        (pad(action.verb, 13, "<", ellipsis) + " ", ""),
+        (pad(WEIGHTS[action.weight], 6) + " ", "info" if action.weight == "signoff" else "dim"),
+    ]
     if entry.reason:
         line.append((f"not now: {entry.reason}", "warn"))
     else:
         line.append((action.help, "dim"))
-        if WEIGHTS[action.weight]:
-            line.append((f"  ({WEIGHTS[action.weight]})", "dim"))
     return fit_line(line, cells, ellipsis)

@@ -18,10 +18,18 @@ from carnet_tui.frame_text import Hint
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, fit_line
 from carnet_tui.widgets.line_list import LineList, Rows, RowSource
-from carnet_tui.widgets.lines import TextBlock
+from carnet_tui.widgets.lines import TextBlock, TextView
 
 Result = TypeVar("Result")
 Row = TypeVar("Row")
+
+
+class Field(Input):
+    """A field of one line whose cursor does not blink."""
+
+    def __init__(self, value: str = "", *, placeholder: str = "", max_length: int = 0) -> None:
+        super().__init__(value, placeholder=placeholder, max_length=max_length, select_on_focus=False)
+        self.cursor_blink = False
 
 
 class Sheet(ModalScreen[Result]):
@@ -56,12 +64,22 @@ class Sheet(ModalScreen[Result]):
             yield TextBlock(self._foot, id="foot")
 
     def _head(self, cells: int) -> list[Line]:
-        head = both_ends([(f" {self.heading}", "title")], [(f"{self.note} ", "dim")] if self.note else [], cells)
+        head = both_ends([(f" {self.heading}", "title")], [(f"  {self.note} ", "dim")] if self.note else [], cells)
         return [frame_text.rule(cells, self.glyphs), head, []]
 
     def _foot(self, cells: int) -> list[Line]:
         said: Line = [(" " + self.problem, "warn")] if self.problem else []
         return [fit_line(said, cells), frame_text.footer(self.hints(), cells, self.glyphs)]
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the part that scrolls what the others leave, so that field and keys are always in view."""
+        blocks = sum(len(block.lines(event.size.width)) for block in self.query(TextBlock))
+        left = max(1, event.size.height - blocks - len(self.query(Input)))
+        for part in self.query("TextView, TextArea, LineList"):
+            part.styles.max_height = (
+                left if not isinstance(part, TextView) else min(left, 16 if not self.TALL else left)
+            )
+            part.styles.min_height = 1
 
     def complain(self, sentence: str) -> None:
         """Say what is wrong, above the keys; an empty text takes it back."""
@@ -105,7 +123,7 @@ class Finder(Sheet[Result], Generic[Row, Result]):
 
     def compose_sheet(self) -> Iterable[Widget]:
         """Yield the field and the list."""
-        yield Input(placeholder="type to filter", select_on_focus=False)
+        yield Field(placeholder="type to filter")
         found: LineList[Row] = LineList(
             self._source(""), self._line, self._key, glyphs=self.glyphs, empty=self._empty, lit=True
         )

@@ -19,7 +19,7 @@ from carnet_tui.frame_text import Hint
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, clean, pad
 from carnet_tui.widgets.lines import TextBlock
-from carnet_tui.widgets.sheet import Sheet
+from carnet_tui.widgets.sheet import Field, Sheet
 
 ROWS_AT_MOST = 500
 """Rows a form holds; longer tables come from a file."""
@@ -62,7 +62,7 @@ def read_rows(pasted: str, columns: Sequence[Column]) -> list[list[str]]:
     return out
 
 
-class Cell(Input):
+class Cell(Field):
     """One cell. A paste of several cells goes to the form instead."""
 
     def on_paste(self, event: events.Paste) -> None:
@@ -104,7 +104,7 @@ class TableForm(Sheet[list[list[str]]]):
         return [[(pad(f" {column.name}", each), "title") for column in self._columns]]
 
     def _row(self, row: Sequence[str]) -> Horizontal:
-        cells = [Cell(cell, select_on_focus=False, placeholder="·") for cell in row]
+        cells = [Cell(cell, placeholder="·") for cell in row]
         return Horizontal(*cells, classes="row cells")
 
     def hints(self) -> Sequence[Hint]:

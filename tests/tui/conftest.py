@@ -1,0 +1,78 @@
+"""The kit's demo app under the toolkit's pilot, its screens as text, and golden screens to compare with."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+HERE = Path(__file__).parent
+GOLDEN = HERE / "golden"
+
+
+@pytest.fixture(scope="session")
+def kit() -> ModuleType:
+    """The demo app's module."""
+    spec = importlib.util.spec_from_file_location("kit_demo", HERE / "kit_demo.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def as_text(app: Any) -> str:
+    """Return what the app shows, line by line, blanks at line ends left out."""
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in shown(app)) + "\n"
+
+
+def shown(app: Any) -> list[Any]:
+    """Return the painted lines of the topmost screen over those beneath it."""
+    return list(app.screen._compositor.render_strips())
+
+
+@pytest.fixture
+def screen_text() -> Callable[[Any], str]:
+    """The function that reads an app's screen as text."""
+    return as_text
+
+
+Play = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
+
+
+@pytest.fixture
+def play(kit: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Run the demo app: `async with play("--demo", size=(80, 24)) as pilot`."""
+    for name in ("NO_COLOR", "CARNET_GLYPHS", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+    @asynccontextmanager
+    async def run(*args: str, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[int]]:
+        app = kit.make_app(kit.parse(args))
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            yield pilot
+
+    return run
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare a screen with the stored one; `CARNET_GOLDEN=write` stores it instead (then read the difference)."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / f"{name}.txt"
+        if os.environ.get("CARNET_GOLDEN") == "write":
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == text
+
+    return compare
