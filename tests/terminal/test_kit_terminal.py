@@ -92,6 +92,24 @@ def test_crash_gives_the_terminal_back_and_says_so(demo: Demo) -> None:
     assert b"a bug, on purpose" in app.raw[app.raw.rfind(b"\x1b[?1049l") :]
 
 
+def test_crash_before_the_app_gives_the_terminal_back(demo: Demo) -> None:
+    """A bug between first frame and live app can be read."""
+    app = demo("--first-frame", "--boom")
+    assert app.wait() == 1
+    app.assert_given_back()
+    assert b"a bug before the app" in app.raw[app.raw.rfind(b"\x1b[?1049l") :]
+
+
+def test_interrupt_in_a_dialog(demo: Demo) -> None:
+    """ctrl+c quits from anywhere but a text field, where esc leaves."""
+    app = demo().until("NEEDS YOU").settle()
+    app.send("r")
+    app.until("not applicable")
+    app.send("ctrl+c")
+    assert app.wait() == 0
+    app.assert_given_back()
+
+
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (160, 48)])
 @pytest.mark.parametrize("env", [{}, {"CARNET_GLYPHS": "ascii"}, {"NO_COLOR": "1"}], ids=["", "ascii", "no colour"])
 def test_first_frame_equals_the_live_one(demo: Demo, size: tuple[int, int], env: dict[str, str]) -> None:

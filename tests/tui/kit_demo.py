@@ -269,6 +269,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--drafts",
         "--plain-hints",
         "--raw-widget",
+        "--boom",
     ):
         parser.add_argument(flag, action="store_true")
     parser.add_argument("--rows", type=int, default=0)
@@ -289,6 +290,8 @@ def main() -> int:
             listed, title="owner:me status:open", summary="7 of 41 need you", detail=detail(first)  # type: ignore[arg-type]
         )  # fmt: skip
         frame = first_frame.show(frame_text.Chrome(**chrome_facts(args)), inbox, choose())  # type: ignore[arg-type]
+        if args.boom:
+            raise RuntimeError("a bug before the app")
         if args.only_frame:
             sys.stdin.readline()
             if frame is not None:

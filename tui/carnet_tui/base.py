@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import pathlib
@@ -296,16 +297,20 @@ class CarnetBase(App[int], inherit_bindings=False):
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and not self.is_headless:
-                loop.add_signal_handler(number, self.exit, 128 + number)
+                with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+                    loop.add_signal_handler(number, self.exit, 128 + number)
 
     def on_unmount(self) -> None:
         """Let the store's thread go."""
         self.store_thread.shutdown(wait=False, cancel_futures=True)
 
-    def run_guarded(self) -> int:
-        """Run to the end; return the exit code. The terminal is as it was before, however the app ended."""
+    def run_guarded(self, *, mouse: bool = True) -> int:
+        """Run to the end; return the exit code. The terminal is as it was before, however the app ended.
+
+        Without `mouse` the terminal keeps its own selection by dragging.
+        """
         try:
-            code = self.run()
+            code = self.run(mouse=mouse)
         finally:
             if self._frame is not None:
                 self._frame.close(leave_screen=not self._frame.handed_over)
@@ -436,6 +441,11 @@ class CarnetBase(App[int], inherit_bindings=False):
             for foot in here.query(Bottom):
                 foot.fresh = True
             here.refresh_chrome()
+
+    def say_from_thread(self, sentence: str) -> None:
+        """Say how far work on another thread has come: what, how many, how long still."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.say, sentence)
 
     def show_error(self, error: CarnetError) -> None:
         """Show what happened and what to do next."""

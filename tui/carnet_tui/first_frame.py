@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 
 from carnet_tui import frame_text
 from carnet_tui.glyphs import Glyphs, sgr
@@ -18,7 +19,7 @@ from carnet_tui.text import Line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
+    from types import FrameType, TracebackType
     from typing import Any
 
 ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l"
@@ -34,6 +35,7 @@ class FirstFrame:
         self._screen = screen
         self.before = before
         self.open = True
+        self._hook = sys.excepthook
         self.handed_over = False
         """Whether the live app has taken the screen over and will leave it by itself."""
 
@@ -43,6 +45,8 @@ class FirstFrame:
             return
         self.open = False
         atexit.unregister(self.close)
+        if sys.excepthook == self._report:
+            sys.excepthook = self._hook
         import termios
 
         try:
@@ -52,9 +56,18 @@ class FirstFrame:
         except (OSError, termios.error):
             pass  # the terminal is gone; there is nothing to restore
 
+    def _report(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Leave the screen before a traceback is printed, so that it can be read."""
+        hook = self._hook
+        self.close(leave_screen=not self.handed_over)
+        hook(kind, error, trace)
+
     def guard(self) -> None:
-        """Give the terminal back when a signal ends the program before the live app has its own handlers."""
+        """Give the terminal back when a signal or a bug ends the program before the live app takes over."""
         import signal
+
+        self._hook = sys.excepthook
+        sys.excepthook = self._report
 
         def end(number: int, _frame: FrameType | None) -> None:
             self.close()

@@ -35,7 +35,7 @@ class Field(Input):
 class Sheet(ModalScreen[Result]):
     """A dialog; `esc` leaves it with None and nothing written."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [actions.binding("leave", "leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [actions.binding("leave", "leave"), actions.binding("quit", "app.quit")]
     TALL: ClassVar[bool] = False
 
     def __init__(self, title: str, *, glyphs: Glyphs, note: str = "") -> None:
