@@ -30,7 +30,7 @@ import unicodedata
 import zlib
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -253,10 +253,17 @@ def parse_canonical(data: bytes) -> Any:
 
 
 def take(value: Any, **types: Any) -> Any:
-    """Return `value` if it is an object with fields of these types (a list `[type]` means a list of it). Or Malformed."""
+    """Return `value` if it is an object with fields of these types. Raises Malformed otherwise.
+
+    A list `[type]` means a list of it, a tuple `(type,)` a field that may be left out.
+    """
     if type(value) is not dict:
         raise Malformed("an object is missing")
     for name, kind in types.items():
+        if isinstance(kind, tuple):
+            if name not in value:
+                continue
+            kind = kind[0]
         found = value.get(name)
         if isinstance(kind, list):
             good = type(found) is list and all(type(one) is kind[0] for one in found)
@@ -670,8 +677,8 @@ class Change:
     """One change of an event. `value` is MISSING where it was erased or not carried."""
 
     __slots__ = (
-        "admin", "commitment", "counts", "entity", "event", "field", "id", "kind", "live", "name", "over", "payload", "person",
-        "roles", "signers", "value",
+        "admin", "commitment", "counts", "entity", "envelopes", "event", "field", "id", "kind", "live", "name", "over", "payload",
+        "person", "raw", "roles", "signers", "value",
     )  # fmt: skip
 
     def __init__(self, event: Event, index: int, row: list[Any], value: Any) -> None:
@@ -685,6 +692,8 @@ class Change:
         self.roles: frozenset[str] = frozenset()
         self.admin = False
         self.signers: list[str] = []
+        self.raw = b""  # the payload's bytes, where persons signed it, and their envelopes
+        self.envelopes: list[Envelope] = []
 
 
 class Event:
@@ -778,6 +787,7 @@ class Chains:
         self.sees: dict[str, dict[str, tuple[list[int], list[int]]]] = {}
         self.waiting: dict[str, tuple[int, str, int | None]] = {}  # label -> first waiting seq; for whom, to where
         self.by_key: dict[str, list[str]] = {}
+        self.by_id: dict[str, Event] = {}
 
     def start(self, label: str) -> int:
         """Return the first seq of a chain or branch here."""
@@ -825,6 +835,18 @@ class Chains:
         """Say whether this very event is here, at this place."""
         found = self.get(label, seq)
         return found is not None and found.id == event
+
+    def root(self, label: str) -> str:
+        """Return the label that holds event 0 of what this branch stands on."""
+        while label in self.parent and self.start(label) > 0:
+            label = self.parent[label]
+        return label
+
+    def find(self, event_id: str) -> Event | None:
+        """Return the event of this id, if it is here."""
+        if not self.by_id:
+            self.by_id = {event.id: event for events in self.events.values() for event in events}
+        return self.by_id.get(event_id)
 
     def in_causal_order(self) -> list[Event]:
         """Return the events whose causes are all here, causes first; note which chains wait, and for what."""
@@ -926,13 +948,14 @@ REASONS = {
 class Rules(NamedTuple):
     """What the format says of a kind of change: whom it may be replaced by, and what it needs."""
 
-    on: str = ""  # the kind of entity it stands on, where this script looks at it
+    on: str = ""  # the kinds of entity it may stand on; empty for any
     rule: str = "self"
     closed_by: str = ""
     signed: str = ""
     role: str = ""
 
 
+NODES = "dataset run code environment document model feature criteria check review drill deployment incident glossary"
 KINDS: dict[str, Rules] = {
     "ledger.founded": Rules("ledger", "nobody", signed=GENESIS),
     "chain.opened": Rules("person", "nobody", signed=DELEGATION),
@@ -967,9 +990,72 @@ KINDS: dict[str, Rules] = {
     "custody.offered": Rules("handoff", "nobody", signed=ACT),
     "custody.accepted": Rules("handoff", "nobody", signed=ACT),
     "custody.refused": Rules("handoff", "nobody", signed=ACT),
-    "entity.declared": Rules(),
+    "entity.declared": Rules(NODES),
+    "entity.described": Rules(NODES),
+    "edge.linked": Rules(NODES),
+    "criteria.set": Rules("criteria"),
     "change.retracted": Rules(),
     "comment.added": Rules(),
+}
+FORMS: dict[str, dict[str, Any]] = {
+    "ledger.founded": {
+        "continues": str,
+        "format": str,
+        "founder": str,
+        "nonce": str,
+        "project": str,
+        "purpose": str,
+        "recovery": [str],
+        "roster": dict,
+    },
+    "chain.opened": {
+        "chain": str,
+        "device": str,
+        "key": str,
+        "ledger": str,
+        "person": str,
+        "purpose": str,
+        "t": int,
+        "continues": ([dict],),
+    },
+    "person.key_added": {"ledger": str, "purpose": str, "person": str, "key": str},
+    "invite.made": {"name": str, "mail": str, "roles": [str], "team": (str,), "expires": (int,)},
+    "invite.accepted": {"name": str, "mail": str, "invitation": str, "key": str, "team": (str,)},
+    "join.requested": {"name": str, "mail": str, "key": str, "roles": ([str],), "team": (str,)},
+    "person.revoked": {"ledger": str, "purpose": str, "person": str, "last": dict, "reason": str, "why": str},
+    "fork.adopted": {"ledger": str, "purpose": str, "chain": str, "heads": [str]},
+    "event.adopted": {"ledger": str, "purpose": str, "events": [str], "why": str},
+    "entity.declared": {"name": str, "version": (str,), "digests": (dict,)},
+    "edge.linked": {"to": str, "relation": str},
+    "handoff.opened": {"model": str, "packs": [dict], "tier": str, "facts": (dict,), "criteria": (str,)},
+    "handoff.repacked": {"packs": [dict], "tier": str, "reason": str, "facts": (dict,)},
+    "handoff.linked": {"entity": str, "note": (str,)},
+    "handoff.filed": {"file": dict, "note": (str,)},
+    "package.sealed": {"manifest": dict},
+    "item.answered": {"role": str, "answer": dict, "package": (str,), "carried": (str,)},
+    "item.verified": {"answer": str, "role": str, "agree": bool, "reason": (str,)},
+    "finding.raised": {"text": str, "severity": (str,)},
+    "waiver.granted": {
+        "handoff": str,
+        "t": int,
+        "item": str,
+        "reason": str,
+        "mitigation": str,
+        "expires": int,
+        "role": str,
+    },
+    "na.confirmed": {"handoff": str, "t": int, "item": str, "answer": str, "role": str},
+    "readback.confirmed": {
+        "handoff": str,
+        "t": int,
+        "item": str,
+        "answer": str,
+        "agree": bool,
+        "reason": str,
+        "role": str,
+    },
+    "handoff.returned": {"handoff": str, "t": int, "round": int, "package": str, "items": dict, "reason": str},
+    "value.erased": {"targets": [str], "objects": [str], "reason": str, "t": int},
 }
 ABOUT_PEOPLE = [name for name, rules in KINDS.items() if rules.on in ("ledger", "person", "invitation")]
 ABOUT_PEOPLE.remove("value.erased")
@@ -1002,331 +1088,470 @@ class Roster:
         names = ("admins", "format", "ledger", "parents", "purpose", "recovery", "threshold", "version")
         self.raw = dumps({**{name: value[name] for name in names}, "people": self.people})
         self.admins, self.recovery = set(value["admins"]), set(value["recovery"])
-        self.parents, self.threshold, self.version = value["parents"], value["threshold"], value["version"]
+        self.parents: list[str] = value["parents"]
+        self.threshold: int = value["threshold"]
+        self.version: int = value["version"]
         self.format, self.ledger, self.purpose = value["format"], value["ledger"], value["purpose"]
 
-    @property
-    def control(self) -> tuple[Any, ...]:
-        """What takes two persons to change, where there are two."""
-        return self.admins, self.threshold, self.recovery
+    def is_sound(self) -> bool:
+        """Say whether it can be in force at all: everybody has keys, its admins are active, its threshold can be met."""
+        active = {person for person, row in self.people.items() if row["status"] == "active"}
+        return all(row["keys"] for row in self.people.values()) and 1 <= self.threshold <= len(
+            self.admins & active
+        ) == len(self.admins)
+
+    def signatures_needed(self, child: Roster) -> int:
+        """Return how many of its admins (or recovery keys) must sign a roster that follows it."""
+        control = (self.admins, self.threshold, self.recovery)
+        two = control != (child.admins, child.threshold, child.recovery) and len(self.admins) >= 2
+        return max(self.threshold, 2 if two else 0)
 
 
 class Members(NamedTuple):
-    """The roster in force in some past, possibly merged from concurrent ones."""
+    """The roster in force in some past, possibly merged from concurrent heads."""
 
+    heads: list[str]
     people: dict[str, dict[str, Any]]
     admins: set[str]
     threshold: int
     recovery: set[str]
 
 
+class Standing(NamedTuple):
+    """Why an author's event does not count ("" if it does), who it is, and what it was then."""
+
+    why_not: str
+    person: str
+    roles: frozenset[str] = frozenset()
+    admin: bool = False
+
+
+def merge_rosters(names: list[str], heads: list[Roster]) -> Members:
+    """Merge concurrent rosters: all removals, grants only where all agree."""
+    if len(heads) < 2:
+        return (
+            Members(names, heads[0].people, heads[0].admins, heads[0].threshold, heads[0].recovery)
+            if heads
+            else Members([], {}, set(), 1, set())
+        )
+    people: dict[str, dict[str, Any]] = {}
+    for person in sorted(set().union(*(set(roster.people) for roster in heads))):
+        rows = [roster.people[person] for roster in heads if person in roster.people]
+        active = len(rows) == len(heads) and all(row["status"] == "active" for row in rows)
+        roles = set(rows[0]["roles"]).intersection(*(set(row["roles"]) for row in rows)) if active else set()
+        people[person] = {**rows[0], "roles": sorted(roles), "status": "active" if active else "left"}
+    admins = {
+        one
+        for one in heads[0].admins.intersection(*(roster.admins for roster in heads))
+        if people[one]["status"] == "active"
+    }
+    recovery = heads[0].recovery.intersection(*(roster.recovery for roster in heads))
+    return Members(names, people, admins, max(roster.threshold for roster in heads), recovery)
+
+
 class People:
-    """Everything about who counts, derived from the changes about people alone, causes first."""
+    """Everything about who counts, derived from the changes about people alone; the order of arrival has no part in it."""
 
     def __init__(self, ledger: str, chains: Chains, facts: list[Change], check: Ed25519) -> None:
         self.ledger, self.chains, self.check = ledger, chains, check
         self.founder = b""
         self.project = ""
-        self.keys: dict[str, bytes] = {}  # keyid -> public key
-        self.owner: dict[bytes, str] = {}
-        self.openings: dict[str, tuple[str, bytes]] = {}  # chain -> person, the key that delegated
-        self.rosters: dict[str, tuple[Roster, Event]] = {}
-        self.newcomers: dict[str, tuple[Event, str, str]] = {}  # person -> event, change id, name
-        self.limits: dict[str, dict[str, int]] = {}  # person -> chain -> last good seq; "" where revoked at all
+        self.keys: dict[str, bytes] = {}  # keyid -> public key; a key by itself belongs to the person of its SHA-256
+        self.added: dict[str, set[str]] = {}  # key in hex -> persons who took it as a further one
+        self.recovery: set[str] = set()
+        self.openings: dict[str, tuple[str, str]] = {}  # label that holds event 0 -> person, key in hex
+        self.rosters: dict[str, Roster] = {}
+        self.places: dict[str, list[Event]] = {}  # roster -> where it stands
+        self.newcomers: dict[str, str] = {}  # person -> name
+        self.joined: dict[str, dict[str, Event]] = {}  # person -> acceptance -> where
+        self.revoked: list[tuple[str, Event]] = []
+        self.limits: dict[str, list[dict[str, int]]] = {}  # person -> for each revocation: label -> last good seq
         self.adopted: set[str] = set()
-        self.revokers: list[tuple[str, Event]] = []
         self.forks: dict[str, int] = {}
-        self.good: dict[str, int] = {}  # branch label -> last seq adopted after a fork
+        self.good: dict[str, int] = {}  # label -> last seq adopted after a fork
         self.signatures = 0
-        self.holds: dict[tuple[bytes, bytes, bytes], bool] = {}
+        self.holds: dict[tuple[str, bytes, bytes, bytes], bool] = {}
         self.merged: dict[frozenset[str], Members] = {}
-        for step in (self.open, self.judge, self.cut):
+        for label in chains.parent:
+            self.forks[label[:64]] = min(chains.start(label), self.forks.get(label[:64], chains.start(label)))
+        self.build([fact for fact in facts if self.read(fact)])
+
+    def build(self, facts: list[Change]) -> None:
+        """Judge all facts that have their form."""
+        for fact in facts:
+            self.learn(fact)
+        self.open_all([fact for fact in facts if fact.name in ("chain.opened", "person.key_added")])
+        for fact in facts:
+            self.attempt(fact, {"ledger.founded": self.found, "roster.set": self.set_roster, "person.revoked": self.revoke,
+                                "event.adopted": self.adopt}.get(fact.name))  # fmt: skip
+        if self.limits:  # once more, now that every end is known: a roster beyond one is void, and what stands on it
+            self.rosters = {digest: roster for digest, roster in self.rosters.items() if not roster.parents}
+            self.places = {digest: self.places[digest] for digest in self.rosters}
+            self.merged.clear()
             for fact in facts:
-                if fact.value is not MISSING and not fact.counts:
-                    try:
-                        step(fact)
-                    except (Malformed, ValueError):
-                        fact.counts = SIGNATURE if KINDS[fact.name].signed else FORM
-        self.fork(facts)
+                self.attempt(fact, self.set_roster if fact.name == "roster.set" else None)
+        for fact in facts:
+            self.attempt(fact, {"fork.adopted": self.adopt_fork, "invite.made": self.invite}.get(fact.name))
+        for fact in facts:
+            self.attempt(fact, self.join if fact.name in ("invite.accepted", "join.requested") else None)
+
+    def read(self, fact: Change) -> bool:
+        """Read a fact's value, and its payload where persons sign it; say whether it has its form."""
+        if fact.value is MISSING:
+            return False
+        try:
+            fact.payload = fact.value
+            if KINDS[fact.name].signed:
+                fact.raw, fact.payload, fact.envelopes = read_signed(fact.value, KINDS[fact.name].signed)
+            take(fact.payload, **FORMS.get(fact.name, {}))
+            if fact.name == "roster.set":
+                fact.payload = {**fact.payload, "roster": Roster(fact.payload)}
+            elif fact.name == "ledger.founded":
+                fact.payload = {**fact.payload, "roster": Roster(fact.payload["roster"])}
+            elif fact.name == "person.revoked":
+                take(fact.payload["last"], **dict.fromkeys(fact.payload["last"], str))
+            for one in fact.payload.get("continues", []) if fact.name == "chain.opened" else []:
+                take(one, chain=str, seq=int, hash=str)
+        except Malformed:
+            fact.counts = FORM
+        return not fact.counts
+
+    @staticmethod
+    def attempt(fact: Change, judge: Callable[[Change], str | None] | None) -> None:
+        """Let a fact be judged; what a judge returns or raises is why it does not count."""
+        if judge is not None:
+            try:
+                fact.counts = judge(fact) or YES
+            except Malformed:
+                fact.counts = SIGNATURE
 
     # Keys, chains
 
-    def signed(self, envelope: Envelope, public: bytes) -> bool:
-        """Say whether an envelope is signed by this key."""
-        known = (public, envelope.signature, envelope.payload)
-        if known not in self.holds:
-            message = pae(envelope.kind.encode(), envelope.payload)
-            self.holds[known] = envelope.keyid == key_id(public) and self.check.verify(
-                public, envelope.signature, message
-            )
-            self.signatures += self.holds[known]
-        return self.holds[known]
+    def learn(self, fact: Change) -> None:
+        """Remember the public keys that a fact names."""
+        payload = fact.payload
+        roster = payload.get("roster")
+        found = [payload.get(name) for name in ("founder", "key")] + (payload.get("recovery") or [])
+        if isinstance(roster, Roster):
+            found += [key for row in roster.people.values() for key in row["keys"]] + sorted(roster.recovery)
+            self.recovery |= roster.recovery
+        for key in found:
+            if isinstance(key, str) and HEX64.match(key):
+                self.keys[key_id(bytes.fromhex(key))] = bytes.fromhex(key)
 
-    def learn(self, public: bytes, person: str) -> None:
-        """Take in whose key this is; the first one who has it keeps it."""
-        self.keys[key_id(public)] = public
-        self.owner.setdefault(public, person)
+    def owners(self, key: str) -> set[str]:
+        """Return the persons to whom a key belongs."""
+        return {sha256(bytes.fromhex(key)), *self.added.get(key, ())}
+
+    def keys_that_signed(self, envelopes: list[Envelope]) -> list[str]:
+        """Return the known keys, in hex, whose signatures hold."""
+        found = set()
+        for one in envelopes:
+            public = self.keys.get(one.keyid)
+            if public is None:
+                continue
+            known = (one.kind, one.payload, one.signature, public)
+            if known not in self.holds:
+                self.holds[known] = self.check.verify(public, one.signature, pae(one.kind.encode(), one.payload))
+                self.signatures += self.holds[known]
+            if self.holds[known]:
+                found.add(public.hex())
+        return sorted(found)
 
     def signers(self, envelopes: list[Envelope]) -> list[str]:
-        """Return the persons whose signatures hold, sorted."""
-        known = [(one, self.keys[one.keyid]) for one in envelopes if one.keyid in self.keys]
-        return sorted({self.owner[public] for one, public in known if self.signed(one, public)})
+        """Return the persons (or `recovery:<key>`) whose signatures hold, sorted."""
+        found: set[str] = set()
+        for key in self.keys_that_signed(envelopes):
+            found |= self.added.get(key) or {sha256(bytes.fromhex(key))}
+            found |= {f"recovery:{key}"} & {f"recovery:{one}" for one in self.recovery}
+        return sorted(found)
 
-    def act(self, fact: Change) -> Any:
-        """Return the payload of a signed act of this ledger and purpose, its signers noted. Raises Malformed."""
-        _, payload, envelopes = read_signed(fact.value, KINDS[fact.name].signed)
-        take(payload, ledger=str, purpose=str)
-        if payload["ledger"] != self.ledger or payload["purpose"] != fact.name:
-            raise Malformed("of another ledger or purpose")
-        fact.signers = self.signers(envelopes)
-        return payload
+    def open_all(self, facts: list[Change]) -> None:
+        """Open chains and add further keys until nothing more follows."""
+        valid: dict[str, list[tuple[int, Change]]] = {}
+        waiting = facts
+        while waiting:
+            left = []
+            for fact in waiting:
+                carriers = {one.payload["person"] for _, one in valid.get(self.chains.root(fact.event.label), [])}
+                good = self.opens(fact) if fact.name == "chain.opened" else self.adds_key(fact, carriers)
+                if not good:
+                    left.append(fact)
+                elif fact.name == "chain.opened":
+                    index = int(fact.id.partition(".")[2] or 0)
+                    valid.setdefault(fact.event.label, []).append((index, fact))
+            if len(left) == len(waiting):
+                break
+            waiting = left
+        for fact in waiting:
+            fact.counts = SIGNATURE
+        for label, found in valid.items():
+            first = min(found, key=lambda pair: pair[0])[1]
+            self.openings[label] = (first.payload["person"], first.payload["key"])
 
-    def open(self, fact: Change) -> None:
-        """Learn keys from the genesis, delegations and further keys."""
-        if fact.name == "ledger.founded":
-            raw, payload, envelopes = read_signed(fact.value, GENESIS)
-            take(
-                payload,
-                format=str,
-                founder=str,
-                nonce=str,
-                project=str,
-                purpose=str,
-                recovery=[str],
-                roster=dict,
-                continues=str,
-            )
-            founder = public_bytes(payload["founder"])
-            if (
-                sha256(raw) != self.ledger
-                or payload["format"] != "carnet-ledger/1"
-                or not self.signed(envelopes[0], founder)
-            ):
-                raise Malformed("not this ledger's genesis")
-            self.founder, self.project = founder, payload["project"]
-            fact.signers = [sha256(founder)]
-            self.learn(founder, sha256(founder))
-            for key in payload["recovery"]:
-                self.learn(public_bytes(key), f"recovery:{key}")
-            roster = Roster(payload["roster"])
-            self.rosters[sha256(roster.raw)] = (roster, fact.event)
-        elif fact.name == "chain.opened":
-            _, payload, envelopes = read_signed(fact.value, DELEGATION)
-            take(payload, chain=str, device=str, key=str, ledger=str, person=str, purpose=str, t=int)
-            public, person, chain = public_bytes(payload["key"]), payload["person"], fact.event.label[:64]
-            mine = (payload["chain"], payload["ledger"], payload["purpose"]) == (chain, self.ledger, fact.name)
-            known = sha256(public) == person or self.owner.get(public) == person
-            if not mine or fact.event.seq or not known or fact.entity != f"person:{person[:32]}":
-                raise Malformed("the delegation is not for this chain")
-            if not self.signed(envelopes[0], public):
-                raise Malformed("the delegation's signature does not hold")
-            self.learn(public, person)
-            self.openings[chain] = (person, public)
-            fact.signers = [person]
-        elif fact.name == "person.key_added":
-            payload = take(self.act(fact), person=str, key=str)
-            if payload["person"] not in fact.signers:
-                raise Malformed("a further key is signed by an older one of the same person")
-            self.learn(public_bytes(payload["key"]), payload["person"])
+    def opens(self, fact: Change) -> bool:
+        """Say whether a delegation opens the chain it stands in."""
+        said = fact.payload
+        fact.signers = [said["person"]]
+        return (
+            (said["chain"], said["ledger"], said["purpose"]) == (fact.event.label[:64], self.ledger, fact.name)
+            and fact.event.seq == 0
+            and fact.entity == f"person:{said['person'][:32]}"
+            and said["key"] in self.keys_that_signed(fact.envelopes)
+            and said["person"] in self.owners(said["key"])
+        )
 
-    # Rosters, newcomers
+    def adds_key(self, fact: Change, carriers: set[str]) -> bool:
+        """Take in a further key: an older one and the new one must both have signed, in a chain of that person."""
+        said, signed = fact.payload, self.keys_that_signed(fact.envelopes)
+        person, key = said["person"], said["key"]
+        older = any(person in self.owners(one) for one in signed if one != key)
+        if not self.is_act(fact) or not older or key not in signed or person not in carriers:
+            return False
+        self.added.setdefault(key, set()).add(person)
+        fact.signers = [person]
+        return True
 
-    def judge(self, fact: Change) -> None:
-        """Take in rosters and newcomers."""
-        if fact.name == "roster.set":
-            self.judge_roster(fact)
-        elif fact.name in ("invite.accepted", "join.requested"):
-            value = take(fact.value, name=str, mail=str, key=str)
-            person, key = self.openings.get(fact.event.label[:64], ("", b""))
-            if not fact.event.seq and public_bytes(value["key"]) == key and sha256(key) == person:
-                self.newcomers[person] = (fact.event, fact.id, value["name"])
+    # The founding, rosters, revocations, each by the fact's own causal past
 
-    def judge_roster(self, fact: Change) -> None:
-        """Take in a later roster, where its parents' admins signed it."""
-        raw, payload, _ = read_signed(fact.value, ROSTER)
-        self.act(fact)
-        roster = Roster(payload)
-        parents = [self.rosters.get(digest) for digest in roster.parents]
-        held = [parent for parent in parents if parent]
+    def is_act(self, fact: Change) -> bool:
+        """Say whether an act is of this ledger and purpose, and on the person it is about."""
+        said = fact.payload
+        person = said.get("person")
+        mine = person is None or fact.entity == f"person:{person[:32]}"
+        return mine and (said["ledger"], said["purpose"]) == (self.ledger, fact.name)
+
+    def carried(self, fact: Change) -> str:
+        """Return why a signed act does not stand where it is carried; note its signers."""
+        if not self.is_act(fact):
+            return SIGNATURE
+        carrier = self.author(fact.event.label)
+        if not carrier:
+            return UNOPENED
+        fact.signers = self.signers(fact.envelopes)
+        if carrier not in {person for key in self.keys_that_signed(fact.envelopes) for person in self.owners(key)}:
+            return SIGNATURE
+        known = any(person == carrier and self.chains.in_past(fact.event, at) for person, at in self.revoked)
+        if (fact.name == "roster.set" or known) and self.is_beyond(carrier, fact.event):
+            return REVOKED
+        return YES
+
+    def found(self, fact: Change) -> str:
+        """Take in the genesis."""
+        said, roster = fact.payload, fact.payload["roster"]
         right = (
-            roster.raw == raw
-            and roster.format == "carnet-roster/1"
-            and len(held) == len(parents) > 0
-            and all(self.chains.in_past(fact.event, event) for _, event in held)
-            and roster.version == 1 + max(parent.version for parent, _ in held)
-            and all(row["keys"] for row in roster.people.values())
-            and roster.admins <= set(roster.people)
-            and 1 <= roster.threshold <= len(roster.admins)
+            sha256(fact.raw) == self.ledger
+            and (said["format"], said["purpose"]) == ("carnet-ledger/1", fact.name)
+            and roster.is_sound()
+            and (fact.event.seq, fact.entity) == (0, f"ledger:{self.ledger[:32]}")
+            and said["founder"] in self.keys_that_signed(fact.envelopes)
+            and self.author(fact.event.label) in self.owners(said["founder"])
         )
-        if not right or not all(self.enough(parent, roster, fact.signers) for parent, _ in held):
-            raise Malformed("a roster that its parents' admins did not make")
-        self.rosters[sha256(raw)] = (roster, fact.event)
-        for person, row in roster.people.items():
-            for key in row["keys"]:
-                if sha256(public_bytes(key)) == person:
-                    self.learn(public_bytes(key), person)
+        if not right:
+            return SIGNATURE
+        self.founder, self.project = public_bytes(said["founder"]), said["project"]
+        fact.signers = [sha256(self.founder)]
+        self.keep_roster(roster, fact.event)
+        return YES
 
-    @staticmethod
-    def enough(parent: Roster, child: Roster, signers: list[str]) -> bool:
-        """Say whether enough admins of the parent (or recovery keys) signed the child."""
-        found = {s for s in signers if s in parent.admins or s[9:] in parent.recovery}
-        two = child.control != parent.control and len(parent.admins) >= 2
-        return len(found) >= max(parent.threshold, 2 if two else 0)
+    def keep_roster(self, roster: Roster, event: Event) -> None:
+        """Take a roster as one that holds."""
+        self.rosters[sha256(roster.raw)] = roster
+        self.places.setdefault(sha256(roster.raw), []).append(event)
 
-    def members(self, event: Event | None) -> Members:
-        """Return the roster in force in an event's past; of everything here where it is None."""
-        visible = frozenset(
-            digest for digest, (_, place) in self.rosters.items() if event is None or self.chains.in_past(event, place)
-        )
-        if visible not in self.merged:
-            self.merged[visible] = self.merge([self.rosters[digest][0] for digest in self.heads(visible)])
-        return self.merged[visible]
+    def set_roster(self, fact: Change) -> str:
+        """Take in a later roster, where enough admins of each parent signed it."""
+        roster = fact.payload["roster"]
+        if (
+            not self.is_act(fact)
+            or roster.raw != fact.raw
+            or roster.format != "carnet-roster/1"
+            or not roster.is_sound()
+        ):
+            return SIGNATURE
+        parents = [self.rosters[digest] for digest in roster.parents if self.sees_roster(fact.event, digest)]
+        if (
+            not parents
+            or len(parents) < len(roster.parents)
+            or roster.version != 1 + max(one.version for one in parents)
+        ):
+            return SIGNATURE
+        why_not = self.carried(fact)
+        if why_not:
+            return why_not
+        for parent in parents:
+            if len(self.authorities(fact, parent.admins, parent.recovery)) < parent.signatures_needed(roster):
+                return SIGNATURE
+        self.keep_roster(roster, fact.event)
+        return YES
 
-    def heads(self, visible: frozenset[str]) -> list[str]:
-        """Return those of some rosters that no other of them names as a parent."""
-        parents = {parent for digest in visible for parent in self.rosters[digest][0].parents}
-        return sorted(visible - parents)
+    def authorities(self, fact: Change, admins: set[str], recovery: set[str]) -> set[str]:
+        """Return the admins and recovery keys that signed a fact and had not ended in its past; a key stands for one."""
+        ended = {person for person, at in self.revoked if at is not fact.event and self.chains.in_past(fact.event, at)}
+        found = set()
+        for key in self.keys_that_signed(fact.envelopes):
+            persons = sorted(person for person in self.owners(key) if person in admins and person not in ended)
+            if persons:
+                found.add(persons[0])
+            elif key in recovery:
+                found.add(f"recovery:{key}")
+        return found
 
-    @staticmethod
-    def merge(heads: list[Roster]) -> Members:
-        """Merge concurrent rosters: all removals, grants only where all agree."""
-        if not heads:
-            return Members({}, set(), 1, set())
-        people: dict[str, dict[str, Any]] = {}
-        for person in sorted(set().union(*(set(roster.people) for roster in heads))):
-            rows = [roster.people[person] for roster in heads if person in roster.people]
-            everywhere = len(rows) == len(heads) and all(row["status"] == "active" for row in rows)
-            roles = set(rows[0]["roles"]).intersection(*(set(row["roles"]) for row in rows)) if everywhere else set()
-            status = rows[0]["status"] if len(heads) == 1 else ("active" if everywhere else "left")
-            people[person] = {**rows[0], "roles": sorted(roles), "status": status}
-        admins = set(heads[0].admins).intersection(*(roster.admins for roster in heads))
-        recovery = set(heads[0].recovery).intersection(*(roster.recovery for roster in heads))
-        return Members(people, admins, max(roster.threshold for roster in heads), recovery)
-
-    # Revocations, forks
-
-    def cut(self, fact: Change) -> None:
-        """Take in revocations, and single events adopted in spite of one."""
-        if fact.name not in ("person.revoked", "event.adopted"):
-            return
-        payload = self.act(fact)
+    def by_admins(self, fact: Change) -> bool:
+        """Say whether the threshold of the admins in force signed a fact."""
         members = self.members(fact.event)
-        gone = {p for p, event in self.revokers if self.chains.in_past(fact.event, event) and event is not fact.event}
-        admins = [s for s in fact.signers if (s in members.admins and s not in gone) or s[9:] in members.recovery]
-        if fact.name == "event.adopted":
-            take(payload, events=[str])
-            if len(admins) < members.threshold:
-                raise Malformed("adopting events needs the admins' threshold")
-            self.adopted.update(payload["events"])
-            return
-        take(payload, person=str, last=dict, reason=str, why=str)
-        person = payload["person"]
-        if len(admins) < members.threshold and person not in fact.signers:
-            raise Malformed("a revocation needs the admins' threshold, or the person")
-        self.revokers.append((person, fact.event))
-        listed = {chain: read_place(place)[0] for chain, place in payload["last"].items()}
-        limits = self.limits.get(person)
-        if limits is None:
-            self.limits[person] = listed
-        else:  # what two revocations do not both list as good is not
-            self.limits[person] = {chain: min(seq, limits[chain]) for chain, seq in listed.items() if chain in limits}
+        return len(self.authorities(fact, members.admins, members.recovery)) >= members.threshold
 
-    def fork(self, facts: list[Change]) -> None:
-        """Find forks, and the branches that the chain's person adopted."""
-        for label in self.chains.parent:
-            start = self.chains.start(label)
-            self.forks[label[:64]] = min(start, self.forks.get(label[:64], start))
-        for fact in facts:
-            if fact.name != "fork.adopted" or fact.value is MISSING or fact.counts:
+    def revoke(self, fact: Change) -> str:
+        """Take in a revocation: by the admins' threshold, or by the person."""
+        person = fact.payload["person"]
+        why_not = self.carried(fact)
+        if why_not or (person not in fact.signers and not self.by_admins(fact)):
+            return why_not or SIGNATURE
+        limit: dict[str, int] = {}
+        for chain, place in fact.payload["last"].items():
+            seq, event_id = read_place(place)
+            at = self.chains.find(event_id)
+            if at is not None and at.label[:64] == chain:
+                self.reach(at.label, at.seq, limit)
+            else:
+                limit.update(dict.fromkeys(self.chains.labels_of(chain), seq))
+        self.limits.setdefault(person, []).append(limit)
+        self.revoked.append((person, fact.event))
+        return YES
+
+    def adopt(self, fact: Change) -> str:
+        """Take in single events that admins let count in spite of a revocation."""
+        why_not = self.carried(fact)
+        if why_not or not self.by_admins(fact):
+            return why_not or SIGNATURE
+        self.adopted.update(fact.payload["events"])
+        return YES
+
+    def adopt_fork(self, fact: Change) -> str:
+        """Take in which branches of a forked chain its person lets stand."""
+        why_not = self.carried(fact)
+        for event_id in [] if why_not else fact.payload["heads"]:
+            at = self.chains.find(event_id)
+            if at is None:
                 continue
-            try:
-                payload = take(self.act(fact), chain=str, heads=[str])
-            except Malformed:
-                fact.counts = SIGNATURE
-                continue
-            if self.openings.get(payload["chain"], ("?",))[0] not in fact.signers:
-                fact.counts = SIGNATURE
-                continue
-            for label in self.chains.labels_of(payload["chain"]):
-                found = [event.seq for event in self.chains.events[label] if event.id in payload["heads"]]
-                here, seq = (label, max(found)) if found else ("", -1)
-                while here:  # what an adopted branch stands on is adopted with it
-                    self.good[here] = max(seq, self.good.get(here, -1))
-                    seq, here = self.chains.start(here) - 1, self.chains.parent.get(here, "")
+            if at.label[:64] != fact.payload["chain"] or self.author(at.label) not in fact.signers:
+                return SIGNATURE
+            self.reach(at.label, at.seq, self.good)
+        return why_not
+
+    def reach(self, label: str, seq: int, into: dict[str, int]) -> None:
+        """Let `into` reach to a place along its branch and what that stands on."""
+        while label:
+            into[label] = max(seq, into.get(label, -1))
+            seq, label = self.chains.start(label) - 1, self.chains.parent.get(label, "")
+
+    def invite(self, fact: Change) -> str:
+        """Judge an invitation's id; who may invite is judged like any other change."""
+        made = f"carnet-entity/1 invitation {fact.event.label[:64]} {fact.commitment}".encode()
+        return YES if fact.entity == f"invitation:{sha256(made)[:32]}" else BIRTH
+
+    def join(self, fact: Change) -> str:
+        """Take in an acceptance or a request, in event 0 of a chain that its own person opened."""
+        person, key = self.openings.get(self.chains.root(fact.event.label), ("", ""))
+        if not person:
+            return UNOPENED
+        own = sha256(public_bytes(key)) == person and fact.payload["key"] == key
+        if fact.event.seq or not own or fact.entity != f"person:{person[:32]}":
+            return SIGNATURE
+        self.newcomers[person] = fact.payload["name"]
+        self.joined.setdefault(person, {})[fact.id] = fact.event
+        return YES
 
     # Asking
 
-    def standing(self, event: Event) -> tuple[str, frozenset[str], bool, str]:
-        """Say of an event's author: why it does not count (or ""), the roles held then, whether an admin, and who it is."""
-        nothing: frozenset[str] = frozenset()
-        chain = event.label[:64]
-        person = self.openings.get(chain, ("",))[0]
+    def sees_roster(self, event: Event, digest: str) -> bool:
+        """Say whether a roster lies in an event's past."""
+        return any(self.chains.in_past(event, place) for place in self.places.get(digest, ()))
+
+    def members(self, event: Event) -> Members:
+        """Return the roster in force in an event's past."""
+        visible = frozenset(digest for digest in self.places if self.sees_roster(event, digest))
+        if visible not in self.merged:
+            parents = {parent for digest in visible for parent in self.rosters[digest].parents}
+            heads = sorted(visible - parents)
+            self.merged[visible] = merge_rosters(heads, [self.rosters[digest] for digest in heads])
+        return self.merged[visible]
+
+    def author(self, label: str) -> str:
+        """Return the person who delegated a chain or branch, or the empty text."""
+        return self.openings.get(self.chains.root(label), ("", ""))[0]
+
+    def is_beyond(self, person: str, event: Event) -> bool:
+        """Say whether an event lies beyond a revocation of its person and was not adopted."""
+        limits = self.limits.get(person, ())
+        return event.id not in self.adopted and any(event.seq > limit.get(event.label, -1) for limit in limits)
+
+    def standing(self, event: Event) -> Standing:
+        """Say of an event's author whether the event counts by it, and which roles it held."""
+        person = self.author(event.label)
         if not person:
-            return UNOPENED, nothing, False, ""
-        fork = self.forks.get(chain)
+            return Standing(UNOPENED, person)
+        fork = self.forks.get(event.label[:64])
         if fork is not None and event.seq >= fork and event.seq > self.good.get(event.label, -1):
-            return FORKED, nothing, False, person
-        if person in self.limits and event.id not in self.adopted and event.seq > self.limits[person].get(chain, -1):
-            return REVOKED, nothing, False, person
+            return Standing(FORKED, person)
+        if self.is_beyond(person, event):
+            return Standing(REVOKED, person)
         members = self.members(event)
         row = members.people.get(person)
-        if row is not None:
-            active = row["status"] == "active"
-            return (
-                (YES if active else STRANGER),
-                frozenset(row["roles"] if active else ()),
-                active and person in members.admins,
-                person,
-            )
-        if person not in self.newcomers:
-            return STRANGER, nothing, False, person
-        joined, change, _ = self.newcomers[person]
+        if row is not None and row["status"] == "active":
+            return Standing(YES, person, frozenset(row["roles"]), person in members.admins)
+        if self.was_removed(person, members):
+            return Standing(STRANGER, person)
+        held = sorted(change for change, at in self.joined.get(person, {}).items() if self.chains.in_past(event, at))
+        for change in held:
+            first = self.admitted(person, change)
+            if first is not None:
+                return Standing(YES, person, frozenset(row["roles"] if row is not None else first["roles"]))
+        return Standing(PENDING if held else STRANGER, person)
+
+    def was_removed(self, person: str, members: Members) -> bool:
+        """Say whether a head took out a person whom a roster before it had."""
+        for head in members.heads:
+            row = self.rosters[head].people.get(person)
+            if row is not None and row["status"] != "active":
+                return True
+            before, todo = set(), [head]
+            while todo and row is None:
+                for parent in self.rosters[todo.pop()].parents:
+                    if person in self.rosters[parent].people:
+                        return True
+                    if parent not in before:
+                        before.add(parent)
+                        todo.append(parent)
+        return False
+
+    def admitted(self, person: str, joined: str) -> dict[str, Any] | None:
+        """Return a person's row in the first roster that names this acceptance."""
         rows = [
-            (roster.version, digest, roster.people[person]["roles"])
-            for digest, (roster, _) in self.rosters.items()
-            if person in roster.people and roster.people[person]["joined"] == change
+            (roster.version, digest)
+            for digest, roster in self.rosters.items()
+            if person in roster.people and roster.people[person]["joined"] == joined
         ]
-        if not rows:
-            return PENDING, nothing, False, person
-        if self.chains.in_past(event, joined):
-            return YES, frozenset(min(rows)[2]), False, person
-        return STRANGER, nothing, False, person
+        return self.rosters[min(rows)[1]].people[person] if rows else None
 
     def name(self, person: str) -> str:
         """Return a person's name as the newest roster has it, or the start of the id."""
-        for roster, _ in sorted(self.rosters.values(), key=lambda pair: -pair[0].version):
+        for _, roster in sorted(self.rosters.items(), key=lambda pair: (-pair[1].version, pair[0])):
             if person in roster.people:
                 return show(roster.people[person]["name"], 60)
-        return show(self.newcomers[person][2], 60) if person in self.newcomers else person[:16] + "…"
+        return show(self.newcomers.get(person, person[:16] + "…"), 60)
 
 
 # --- 7. Changes (§5, §8): what counts, what was replaced or erased, and what each sign-off says -------------------------
 
-FORMS: dict[str, dict[str, Any]] = {
-    "item.answered": {"role": str, "answer": dict},
-    "item.verified": {"answer": str, "role": str, "agree": bool},
-    "finding.raised": {"text": str},
-    "entity.declared": {"name": str},
-    "handoff.opened": {"model": str, "packs": [dict], "tier": str},
-    "package.sealed": {"manifest": dict},
-    "waiver.granted": {
-        "handoff": str,
-        "t": int,
-        "item": str,
-        "reason": str,
-        "mitigation": str,
-        "expires": int,
-        "role": str,
-    },
-    "handoff.returned": {"handoff": str, "t": int, "round": int, "package": str, "items": dict, "reason": str},
-    "value.erased": {"targets": [str], "objects": [str], "reason": str, "t": int},
-}
 SIGNOFF = {
     "bound": dict, "covers": [str], "decision": str, "expires": int, "frontier": dict, "gate": str, "handoff": str, "ledger": str,
     "meaning": str, "package": str, "purpose": str, "reason": str, "role": str, "roster": [str], "round": int, "seen": dict,
     "t": int, "template": str,
 }  # fmt: skip
-SEEN = ("item.answered", "item.verified", "waiver.granted", "finding.raised")
+SEEN = ("item.answered", "item.verified", "waiver.granted", "finding.raised", "na.confirmed", "readback.confirmed")
+PARTS = {"code": "code", "data": "dataset", "features": "feature", "env": "environment", "model": "model"}
 BIRTHS = ("handoff.opened", "entity.declared")
 PROTECTED = {*ABOUT_PEOPLE, "value.erased", "gate.signed"}
 
@@ -1341,22 +1566,27 @@ class Record:
         self.handoffs: dict[str, list[Change]] = {}
         self.uncounted: Counter[str] = Counter()
         self.erased_by: dict[str, Change] = {}
+        self.nodes: dict[str, list[Change]] = {}
+        self.makers: dict[str, list[str]] = {}
         self.newer: dict[str, set[str]] = {}  # entity -> critical kinds that this script does not know
         for event in order:
             standing = people.standing(event)
-            if standing[0]:
-                self.uncounted[standing[0]] += event.n
+            if standing.why_not:
+                self.uncounted[standing.why_not] += event.n
             for change in event.changes:
-                self.take(change, *standing)
+                self.take(change, standing)
+        self.makers = {made: [run for run in runs if any(e["to"] == made and e["relation"] == "made" for e in self.edges(run))]
+                       for made, runs in self.makers.items()}  # fmt: skip
 
-    def take(self, change: Change, why_not: str, roles: frozenset[str], admin: bool, person: str) -> None:
+    def take(self, change: Change, standing: Standing) -> None:
         """Judge one change, and let it replace or erase what it may."""
-        change.person, change.roles, change.admin = person, roles, admin
+        why_not = standing.why_not
+        change.person, change.roles, change.admin = standing.person, standing.roles, standing.admin
         about_people = change.name in ABOUT_PEOPLE
         if not about_people:
             change.counts = why_not or self.judge(change)
-        elif not change.counts and why_not and change.name not in ("ledger.founded", "chain.opened"):
-            change.counts = why_not
+        elif not change.counts:
+            change.counts = self.judge_fact(change, why_not)
         change.live = not change.counts
         self.by_id[change.id] = change
         if change.counts and not why_not:
@@ -1365,6 +1595,10 @@ class Record:
             self.newer.setdefault(change.entity, set()).add(change.name)
         if change.entity.startswith("handoff:"):
             self.handoffs.setdefault(change.entity, []).append(change)
+        elif not about_people:
+            self.nodes.setdefault(change.entity, []).append(change)
+        if change.live and change.name == "edge.linked" and change.payload["relation"] == "made":
+            self.makers.setdefault(change.payload["to"], []).append(change.entity)
         rules = KINDS.get(change.name)
         acts = change.counts in (YES, ABSENT, ERASED) or (
             change.counts == FORM and rules is not None and not rules.signed
@@ -1375,12 +1609,23 @@ class Record:
         if change.name == "value.erased" and not change.counts:
             self.erase(change)
 
+    @staticmethod
+    def judge_fact(change: Change, why_not: str) -> str:
+        """Return why a change about people, which holds by itself, does not count where it stands."""
+        if change.value is MISSING:
+            return ABSENT
+        if change.name in ("invite.accepted", "join.requested"):
+            return why_not if why_not in (REVOKED, FORKED, UNOPENED) else YES
+        if change.name in ("ledger.founded", "chain.opened"):
+            return YES
+        return why_not or (ROLE if KINDS[change.name].role == "admin" and not change.admin else YES)
+
     def judge(self, change: Change) -> str:
         """Return why a change by a member does not count, or the empty text."""
         rules = KINDS.get(change.name)
         if rules is None:
             return UNKNOWN
-        if rules.on and change.entity.partition(":")[0] != rules.on:
+        if rules.on and change.entity.partition(":")[0] not in rules.on.split():
             return FORM
         if rules.role and not (change.admin if rules.role == "admin" else rules.role in change.roles):
             return ROLE
@@ -1479,23 +1724,94 @@ class Record:
         """Return (state, why) of a sign-off: fresh, stale, or void."""
         if signoff.counts:
             return "void", REASONS[signoff.counts]
-        said = signoff.payload["predicate"]
-        digests = [one.get("digest") for one in signoff.payload["subject"]]
-        if {"sha256": said["package"]} not in digests:
+        said, handoff = signoff.payload["predicate"], signoff.entity
+        if {"sha256": said["package"]} not in [one.get("digest") for one in signoff.payload["subject"]]:
             return "void", "its subject is not the package it names"
+        if said["role"] not in signoff.roles:
+            return "void", "its signer did not hold the role then"
         if not signoff.live:
             return "void", "its signer replaced it"
-        number, packages = self.seal(signoff.entity)
-        if (said["round"], packages) != (number, {said["package"]}):
+        number, packages = self.seal(handoff)
+        if (said["round"], {said["package"]}) != (number, packages):
             return "stale", f"it signed the package of round {said['round']}; round {number} was sealed since"
-        if any(one.payload["round"] == number for one in self.live(signoff.entity, "handoff.returned")):
+        if any(one.payload["round"] >= number for one in self.live(handoff, "handoff.returned")):
             return "stale", "the package was returned"
-        now = self.seen_digests(signoff.entity)
+        seen, now = self.seen_digests(handoff), self.package_now(handoff)
         nothing = sha256(b"[]")
-        moved = sorted(item for item in said["covers"] if said["seen"].get(item, nothing) != now.get(item, nothing))
-        if moved:
-            return "stale", f"changed since: {', '.join(show(item, 60) for item in moved[:12])}"
-        return "fresh", ""
+        moved = [item for item in said["covers"] if said["seen"].get(item) != seen.get(item, nothing)]
+        parts = self.parts(now)
+        moved += sorted(part for part, was in said["bound"].items() if parts.get(part, was) != was)
+        if said["template"] != sha256(dumps(now["template"])):
+            moved.append("the checklist's template")
+        return ("stale", f"changed since: {', '.join(show(one, 60) for one in moved[:12])}") if moved else ("fresh", "")
+
+    # The package as the record stands now (§8.1), to tell which parts changed since a sign-off
+
+    def package_now(self, handoff: str) -> dict[str, Any]:
+        """Return the manifest that a sealing of now would have, as far as the parts of a package need it."""
+        said = dict(self.live(handoff, "handoff.opened")[0].payload) if self.live(handoff, "handoff.opened") else {}
+        moves = sorted(
+            self.live(handoff, "handoff.repacked"), key=lambda c: (c.event.t, c.event.label, c.event.seq, c.id)
+        )
+        said.update(moves[-1].payload if moves else {})
+        ids = {said.get("model", ""), *(change.payload["entity"] for change in self.live(handoff, "handoff.linked"))}
+        criteria = said.get("criteria") or max((i for i in ids if i.startswith("criteria:")), default="")
+        ids.update(edge["to"] for entity in sorted(ids) for edge in self.edges(entity))
+        ids.update(self.makers.get(said.get("model", ""), ()))
+        ids.update(edge["to"] for run in sorted(ids) if run.startswith("run:")
+                   for edge in self.edges(run) if edge["relation"] != "made")  # fmt: skip
+        entities = [entity for entity in map(self.entity, sorted(ids)) if entity is not None]
+        sealed = [change.payload["manifest"] for change in self.live(handoff, "package.sealed")]
+        named = [
+            one["criteria"]["id"] for one in sealed if type(one.get("criteria")) is dict and "id" in one["criteria"]
+        ]
+        criteria = criteria or (named[-1] if named else "")
+        found = self.entity(criteria)
+        files = {
+            (f["path"], f["sha256"], f["size"])
+            for f in (c.payload["file"] for c in self.live(handoff, "handoff.filed"))
+        }
+        return {
+            "criteria": {"id": found["id"], "state": found["state"]} if found else None,
+            "entities": [entity for entity in entities if entity["id"] != criteria],
+            "facts": said.get("facts", {}),
+            "files": [{"path": path, "sha256": digest, "size": size} for path, digest, size in sorted(files)],
+            "format": "carnet-package/1",
+            "handoff": handoff,
+            "ledger": self.ledger,
+            "model": said.get("model", ""),
+            "template": [
+                {name: one.get(name) for name in ("id", "sha256", "version")} for one in said.get("packs", [])
+            ],
+            "tier": said.get("tier", ""),
+        }
+
+    def entity(self, entity: str) -> dict[str, Any] | None:
+        """Return an entity's row in a package manifest; None where nobody declared it."""
+        live = [change for change in self.nodes.get(entity, []) if change.live]
+        births = [change for change in live if change.name == "entity.declared"]
+        if not births:
+            return None
+        born = min(births, key=lambda change: change.id)
+        lines = sorted(f"{c.id} {c.commitment}\n".encode() for c in live if c.name != "comment.added")
+        kind, digests = entity.partition(":")[0], born.payload.get("digests", {})
+        return {"digests": digests, "id": entity, "kind": kind, "state": sha256(b"".join(lines))}
+
+    def edges(self, entity: str) -> list[dict[str, Any]]:
+        """Return the live edges of a declared entity."""
+        if self.entity(entity) is None:
+            return []
+        return [change.payload for change in self.nodes[entity] if change.live and change.name == "edge.linked"]
+
+    @staticmethod
+    def parts(manifest: dict[str, Any]) -> dict[str, str]:
+        """Return the digest of each part of a package that items can bind."""
+        entities = manifest["entities"]
+        found = {part: sha256(dumps([e for e in entities if e["kind"] == kind])) for part, kind in PARTS.items()}
+        found["config"] = sha256(dumps(manifest["files"]))
+        found["criteria"] = sha256(dumps(manifest["criteria"]))
+        found["package"] = sha256(dumps({key: value for key, value in manifest.items() if key != "round"}))
+        return found
 
 
 # --- 8. The check as a whole, what it says, and the command -------------------------------------------------------------
@@ -1511,8 +1827,8 @@ NOT_PROVEN = (
 
 def is_kept(change: Change) -> bool:
     """Say whether the report needs this change; of the others only the digests are checked."""
-    named = change.name == "entity.declared" and change.entity.startswith("model:")
-    return named or change.entity.startswith("handoff:") or change.name in ABOUT_PEOPLE or change.name == "value.erased"
+    kind = change.entity.partition(":")[0]
+    return kind == "handoff" or kind in NODES.split() or change.name in ABOUT_PEOPLE or change.name == "value.erased"
 
 
 class Check:
@@ -1638,7 +1954,7 @@ class Check:
         """Demand the ledger's genesis of a full bundle, and an exporter whose chain a person delegated."""
         if not self.people.founder:
             raise Refusal(BROKEN, "the ledger", "no genesis whose digest is the ledger's id, signed by its founder")
-        if self.manifest.exporter not in self.people.openings:
+        if not self.people.author(self.manifest.exporter):
             raise Refusal(BROKEN, "carnet.json.sig", "signed by a chain that no person delegated")
 
     def check_attestations(self) -> None:
@@ -1660,8 +1976,7 @@ class Check:
 
     def person(self, person: str) -> dict[str, str]:
         """Return who somebody is: id, name, key."""
-        keys = sorted(public for public, owner in self.people.owner.items() if owner == person)
-        first = next((public for public in keys if sha256(public) == person), keys[0] if keys else b"")
+        first = next((public for public in self.people.keys.values() if sha256(public) == person), b"")
         return {"id": person, "name": self.people.name(person), "key": fingerprint(first) if first else ""}
 
     def incomplete(self) -> list[str]:
@@ -1699,15 +2014,15 @@ class Check:
             "round": said.get("round", 0),
             "covers": len(said.get("covers", [])),
             "expires": said.get("expires", 0),
-            "state": state if role in change.roles or state == "void" else "void",
-            "why": why if role in change.roles or state == "void" else "the signer did not hold the role then",
+            "state": state,
+            "why": why,
         }
 
     def handoff(self, entity: str) -> dict[str, Any]:
         """Return what an auditor asks of one handoff."""
         opened = self.record.live(entity, "handoff.opened")
         model = str(opened[0].payload["model"]) if opened else ""
-        names = [c for c in self.record.by_id.values() if c.entity == model and c.name == "entity.declared" and c.live]
+        names = [c for c in self.record.nodes.get(model, []) if c.name == "entity.declared" and c.live]
         said = names[0].payload if names else {}
         number, packages = self.record.seal(entity)
         givers = sorted({change.person for change in self.record.live(entity, "package.sealed")
