@@ -9,18 +9,27 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carnet_store.core import canonical
 from carnet_store.domain.inbox import Duty
+from carnet_store.domain.people import Place
 from carnet_store.domain.template import Pack
-from carnet_store.errors import NotFound, Refused
+from carnet_store.errors import CarnetError, NotFound, Refused
 from carnet_store.storage.acts import Acts, LoadedPack, Written
+from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.project import Project
 from carnet_store.storage.store import ProjectRow, Store
 from carnet_store.work.actor import Actor, Passphrase
 from carnet_store.work.identity import Identity, Keyring, config_dir, from_git
+
+if TYPE_CHECKING:
+    from carnet_store.exchange.bundle import Progress
+    from carnet_store.exchange.bundle import Written as BundleWritten
+    from carnet_store.exchange.intake import Accepted
+    from carnet_store.exchange.plan import Plan
 
 DEFAULT_GATES = ("starter-research-to-engineering", "starter-engineering-to-operations")
 
@@ -34,6 +43,36 @@ def _read_pack(raw: bytes, name: str) -> Pack:
     from carnet_store.work.templates import load_pack  # YAML is loaded only where a template is read
 
     return load_pack(raw, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Somebody else in a project.
+
+    `sent` and `heard` say when a bundle last went there and came from there (ms, 0: never); `lacks` how many events are
+    here and not known to be there.
+    """
+
+    person: str
+    name: str
+    team: str
+    sent: int
+    heard: int
+    lacks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A bundle file that lies around and was not taken in yet; `trouble` says why it cannot be read, if so."""
+
+    path: Path
+    identity: str
+    ledger: str
+    project: str
+    events: int
+    t: int
+    size: int
+    trouble: str = ""
 
 
 class Desk:
@@ -216,3 +255,189 @@ class Desk:
 
         own: Any = self.own_packs(project)
         return packs_for(gate, own)
+
+    # -- exchange ------------------------------------------------------------------------------------------------------
+
+    def known_to(self, project: Project, person: str) -> dict[str, str]:
+        """Return the places that a person is known to hold: what that person's own events have seen, and bundles told."""
+        ledger, people = project.ledger, project.people
+        reach: dict[int, int] = {}
+        heads = ledger.heads()
+        for head in heads:
+            if people.person_of(head.key) == person:
+                for no, seq in ledger.projection.past(head.no, head.seq).items():
+                    reach[no] = max(seq, reach.get(no, -1))
+        row = ledger.db.execute("SELECT heads FROM peer WHERE person = ?", (person,)).fetchone()
+        told: dict[str, str] = canonical.decode(str(row[0]).encode()) if row else {}  # type: ignore[assignment]
+        found: dict[str, str] = {}
+        for head in heads:
+            seq = min(max(reach.get(head.no, -1), int(told.get(head.name, "-1:").partition(":")[0])), head.seq)
+            place: Place = (head.no, seq)
+            event = ledger.projection.event_at(*place) if seq >= head.start else None
+            if event is not None:
+                found[head.name] = f"{seq}:{event}"
+        return found
+
+    def peers(self, project: Project) -> list[Peer]:
+        """Return everybody else in the project, those who lack most first."""
+        me = self.i().person
+        heads = project.ledger.heads()
+        rows = []
+        talk = {r[0]: (r[1], r[2]) for r in project.ledger.db.execute("SELECT person, sent, heard FROM peer")}
+        newcomers = {n.person: (n.name, n.team) for n in project.people.waiting_newcomers()}
+        named = {p: (r.name, r.team) for p, r in project.members().people.items() if r.status == "active"}
+        for person, (name, team) in {**newcomers, **named}.items():
+            if person == me:
+                continue
+            known = self.known_to(project, person)
+            lacks = sum(h.seq - int(known.get(h.name, f"{h.start - 1}:").partition(":")[0]) for h in heads)
+            rows.append(Peer(person, name, team, *talk.get(person, (0, 0)), lacks))
+        return sorted(rows, key=lambda p: (-p.lacks, p.team, p.name))
+
+    def export(
+        self,
+        project: Project,
+        path: Path,
+        *,
+        to: Sequence[str] = (),
+        since: Path | None = None,
+        with_objects: bool = True,
+        progress: Progress | None = None,
+    ) -> BundleWritten:
+        """Write a bundle: whole, or what the persons `to` (ids) or the maker of the bundle `since` are not known to hold.
+
+        Raises:
+            Refused, Invalid, Untrusted: as `exchange.bundle.write`; no file was written.
+        """
+        from carnet_store.exchange import bundle
+
+        base: dict[str, str] = {}
+        if since is not None:
+            with bundle.open_bundle(since) as theirs:
+                if theirs.ledger != project.id:
+                    raise Refused(f"{since.name} is of another project", "name a bundle of this one")
+                base = dict(theirs.manifest.heads)
+        elif to:
+            known = [self.known_to(project, person) for person in to]
+            shared = set.intersection(*(set(k) for k in known))
+            base = {name: min((k[name] for k in known), key=lambda p: int(p.partition(":")[0])) for name in shared}
+        actor = self.actor(project)
+        made = bundle.write(
+            project.ledger, project.objects, path, chain=actor.chain(), base=base, with_objects=with_objects,
+            judge=self._judge, progress=progress,
+        )  # fmt: skip
+        actor.shared()
+        self._log_bundle(project, made.identity, "sent", ",".join(to), path.name, made.heads, to)
+        return made
+
+    def not_shared(self, project: Project) -> int:
+        """Return how many of my events here left in no bundle yet."""
+        chain = self.actor(project).chain().public.hex()
+        head = project.ledger.head(chain)
+        mark = self.keyring.mark(project.id, chain)
+        return 0 if head is None else head.seq - (mark[0] if mark else -1)
+
+    def inspect(self, path: Path, *, consent: bool = False, progress: Progress | None = None) -> Plan:
+        """Verify a bundle wholly and say what accepting it here would do; nothing is written."""
+        from carnet_store.exchange import bundle, intake
+
+        with bundle.open_bundle(path) as opened:
+            held = opened.ledger in self.store.project_ids()
+            ledger = self.store.project(opened.ledger).ledger if held else None
+            return intake.inspect(
+                opened, ledger, self.store.objects, judge=self._judge, consent=consent, progress=progress
+            )
+
+    @staticmethod
+    def inspect_file(path: Path, *, consent: bool = False, progress: Progress | None = None) -> Plan:
+        """Verify a bundle wholly where there is no store."""
+        from carnet_store.exchange import bundle, intake
+
+        with bundle.open_bundle(path) as opened:
+            return intake.inspect(opened, None, None, consent=consent, progress=progress)
+
+    def accept(
+        self,
+        path: Path,
+        *,
+        plan: Plan | None = None,
+        trust: str = "",
+        confirmed: str = "",
+        consent: bool = False,
+        progress: Progress | None = None,
+    ) -> Accepted:
+        """Take a bundle in, in one transaction; a project new here needs its ledger id or its founder's fingerprint.
+
+        Raises:
+            Refused, Invalid, Untrusted, TooNew, Busy: what is wrong; nothing was written.
+        """
+        from carnet_store.exchange import bundle, intake
+
+        with bundle.open_bundle(path) as opened:
+            if opened.ledger in self.store.project_ids():
+                project = self.store.project(opened.ledger)
+                ready = plan or intake.inspect(opened, project.ledger, self.store.objects, consent=consent)
+                done = intake.accept(
+                    opened, project.ledger, self.store.objects, ready, judge=self._judge, consent=consent,
+                    progress=progress,
+                )  # fmt: skip
+            else:
+                _, done = intake.accept_new(
+                    opened, self.store.root / "ledgers", self.store.objects, trust=trust, confirmed=confirmed,
+                    judge=self._judge, consent=consent, progress=progress,
+                )  # fmt: skip
+                project = self.store.project(opened.ledger)
+            sender = project.people.person_of(opened.manifest.exporter)
+            self._log_bundle(project, opened.identity, "heard", sender, path.name, opened.manifest.heads, [sender])
+        self._written(project, {"ledger"})
+        return done
+
+    def lying_around(self, folders: Sequence[Path]) -> list[Found]:
+        """Return the bundles in these folders that were neither made nor taken in here; nothing is applied."""
+        from carnet_store.exchange import bundle
+
+        seen = set()
+        for ledger in self.store.project_ids():
+            seen |= {r[0] for r in self.store.project(ledger).ledger.db.execute("SELECT digest FROM bundle")}
+        found = []
+        for path in sorted({p for folder in folders if folder.is_dir() for p in folder.glob("*.carnet.zip")}):
+            try:
+                with bundle.open_bundle(path) as opened:
+                    if opened.identity in seen:
+                        continue
+                    held = opened.ledger in self.store.project_ids()
+                    name = self.store.project(opened.ledger).name if held else ""
+                    found.append(
+                        Found(path, opened.identity, opened.ledger, name, opened.manifest.events, opened.manifest.t,
+                              path.stat().st_size)
+                    )  # fmt: skip
+            except CarnetError as error:
+                found.append(Found(path, "", "", "", 0, 0, path.stat().st_size, error.message))
+        return found
+
+    def _log_bundle(
+        self, project: Project, digest: str, direction: str, peer: str, name: str, heads: Mapping[str, str],
+        persons: Sequence[str],
+    ) -> None:  # fmt: skip
+        now, text = self.store.clock(), canonical.encode(dict(heads)).decode()
+        db = project.ledger.db
+        db.execute("INSERT OR REPLACE INTO bundle VALUES(?, ?, ?, ?, ?, ?)", (digest, direction, peer, now, name, text))
+        for person in persons:
+            db.execute("INSERT OR IGNORE INTO peer(person, heads) VALUES(?, '{}')", (person,))
+            if direction == "sent":
+                db.execute("UPDATE peer SET sent = ? WHERE person = ?", (now, person))
+            else:
+                db.execute("UPDATE peer SET heard = ?, heads = ? WHERE person = ?", (now, text, person))
+
+    def _judge(self, ledger: Ledger) -> dict[str, str]:
+        """Return each handoff's verdict in words, for plans and README.html."""
+        project = Project(ledger, self.store.objects, _read_pack, self.store.clock)
+        found = {}
+        for handoff in project.handoff_ids():
+            try:
+                status = project.look(handoff).status
+                stale = sum(not s.fresh and bool(s.changed_items or s.changed_parts) for s in status.signoffs)
+                found[handoff] = status.verdict + (f", {stale} stale" if stale and status.verdict != "passed" else "")
+            except CarnetError as error:
+                found[handoff] = f"cannot be judged here: {error.message}"
+        return found

@@ -442,12 +442,6 @@ class Project:
         """Yield the changes that do not count, with their reason."""
         return self.ledger.projection.select("WHERE c.counts <> 0 ORDER BY c.id LIMIT 1000")
 
-    def not_shared(self) -> int:
-        """Return how many own events left this store in no bundle yet."""
-        row = self.ledger.db.execute("SELECT v FROM meta WHERE k = 'shared'").fetchone()
-        shared = int(row[0]) if row else 0
-        return max(0, self.ledger.count() - shared)
-
 
 @dataclass(frozen=True, slots=True)
 class RecordLookups:
