@@ -161,6 +161,15 @@ def test_sixteen_colours_by_default(demo: Demo) -> None:
     assert re.search(rb"\x1b\[[0-9;]*3[0-7]m", app.raw)
 
 
+def test_theme_by_choice_paints_every_cell(demo: Demo) -> None:
+    """A truecolor theme has one ground everywhere, in lists, furniture and dialogs."""
+    app = demo("--theme", "nord", "--demo").until("NEEDS YOU").settle()
+    app.send("j", "s")
+    app.until("Sign off").settle()
+    grounds = [cell[2] for line in app.cells() for cell in line if not cell[5]]
+    assert len([ground for ground in grounds if ground != "2e3440"]) == 1  # the cursor of the field
+
+
 def test_wide_characters_keep_the_columns(demo: Demo) -> None:
     """A row of two-cell characters ends where the others end."""
     app = demo().until("NEEDS YOU").settle()

@@ -146,6 +146,18 @@ def test_first_frame_imports_no_toolkit(module: str) -> None:
     assert added & heavy == set()
 
 
+def test_kit_loads_no_heavy_widget() -> None:
+    """Long texts and their highlighter are loaded when somebody writes one, not at the start."""
+    code = (
+        "import sys, carnet_tui.base, carnet_tui.widgets.dialogs, carnet_tui.widgets.help, carnet_tui.widgets.palette;"
+        "print(*sorted(sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    roots = {name.partition(".")[0] for name in out}
+    assert roots & {"pygments", "markdown_it", "tree_sitter", "sqlite_utils", "yaml"} == set()
+    assert "textual.widgets._text_area" not in out
+
+
 def test_without_a_terminal_nothing_is_painted(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

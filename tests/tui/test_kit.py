@@ -68,6 +68,14 @@ async def test_what_cannot_be_done_says_why(play: Play) -> None:
         assert len(pilot.app.screen_stack) == 1
 
 
+async def test_footer_follows_the_cursor(play: Play, screen_text: Text) -> None:
+    """What can be done depends on the row: a blocked key is shown blocked there, and free on the next row."""
+    async with play() as pilot:
+        assert "s sign [2 conflicts]" in screen_text(pilot.app).splitlines()[-1]
+        await pilot.press("j")
+        assert " s sign  q question" in screen_text(pilot.app).splitlines()[-1]
+
+
 async def test_answer_in_two_keys(play: Play) -> None:
     """A choice is modal: one letter takes it and it is gone; other letters do nothing; esc takes nothing."""
     async with play() as pilot:

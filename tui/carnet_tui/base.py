@@ -187,7 +187,11 @@ class CarnetScreen(Screen[None]):
         """
 
         async def run() -> None:
-            timer = self.set_timer(WORD_AFTER, lambda: self.base.say(f"{saying} …")) if saying else None
+            timer = (
+                self.set_timer(WORD_AFTER, lambda: self.base.say(f"{saying} {self.base.glyphs.ellipsis}"))
+                if saying
+                else None
+            )
             try:
                 result = await asyncio.get_running_loop().run_in_executor(self.base.store_thread, call)
             except CarnetError as error:
@@ -219,6 +223,11 @@ class CarnetScreen(Screen[None]):
             if foot.fresh:
                 foot.fresh = False
                 foot.show(layout=False)
+
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
+        """Show the keys of the row the cursor came to: what can be done with it may differ."""
+        for foot in self.query(Bottom):
+            foot.show(layout=False)
 
     def on_screen_resume(self) -> None:
         """Show what is true now."""

@@ -37,11 +37,15 @@ class TextBlock(Widget):
         self._cells = -1
 
     def show(self, build: Builder | None = None, *, layout: bool = True) -> None:
-        """Build the lines anew, by another builder if one is given; `layout=False` when the height stays."""
+        """Build the lines anew, by another builder if one is given; `layout=False` when the height stays.
+
+        Lines that turn out as they were are not painted again.
+        """
         if build is not None:
             self._build = build
-        self._lines = None
-        self.refresh(layout=layout)
+        before, self._lines = self._lines, None
+        if layout or before is None or self.lines(self._cells) != before:
+            self.refresh(layout=layout)
 
     def lines(self, cells: int) -> list[Line]:
         """Return the lines for this width."""

@@ -104,7 +104,7 @@ class TableForm(Sheet[list[list[str]]]):
         return [[(pad(f" {column.name}", each), "title") for column in self._columns]]
 
     def _row(self, row: Sequence[str]) -> Horizontal:
-        cells = [Cell(cell, placeholder="·") for cell in row]
+        cells = [Cell(cell, placeholder=self.glyphs["between"]) for cell in row]
         return Horizontal(*cells, classes="row cells")
 
     def hints(self) -> Sequence[Hint]:

@@ -1,0 +1,243 @@
+"""The one-hop map of a node as cells: what it came from, the node, what uses it.
+
+Pure: neighbours in, lines out. Every branch that is drawn is an edge of the record; what finds no room is counted in
+one fold row a side, never left out silently. The same neighbours in the same size give the same lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carnet_tui.text import ELLIPSIS, Line, fit, fit_line, line_width, pad, width
+
+THIS = "this"
+FOLDS = {"up": "fold up", "down": "fold down"}
+"""Keys of the spots that stand for the folded rest of a side."""
+COLUMNS_FROM = 60
+"""Cells from which the three parts stand beside each other; below they stand under each other."""
+_ARM = 3
+_KIND_CELLS = 11
+
+_UNICODE = {
+    "arm": "─", "spine": "│",
+    "up": ("┐", "┤", "┘"), "up here": ("┬", "┼", "┴"),
+    "down": ("┌", "├", "└"), "down here": ("┬", "┼", "┴"),
+}  # fmt: skip
+_ASCII = {key: "-" if key == "arm" else "|" if key == "spine" else ("+", "+", "+") for key in _UNICODE}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A neighbour: its key, kind, name and the relation in a word. Cleaned texts; `mark` is a word such as `stale`."""
+
+    key: str
+    kind: str
+    name: str
+    relation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Something the cursor can stand on: a neighbour, the node itself, or a fold of `folded` neighbours."""
+
+    key: str
+    side: str
+    """`up`, `this` or `down`."""
+    row: int
+    column: int
+    cells: int
+    folded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """The drawn map: lines of equal width, and the spots from top to bottom, left to right."""
+
+    lines: tuple[Line, ...]
+    spots: tuple[Spot, ...]
+
+    def spot(self, key: str) -> Spot | None:
+        """Return a spot by its key."""
+        return next((one for one in self.spots if one.key == key), None)
+
+    def side(self, side: str) -> list[Spot]:
+        """Return the spots of a side, from top to bottom."""
+        return [one for one in self.spots if one.side == side]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a side: the leaf, or a fold (`count` of them, `words` about their kinds)."""
+
+    key: str
+    leaf: Leaf | None
+    count: int = 0
+    words: str = ""
+
+
+def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Row]:
+    """Return the rows of a side: all neighbours where they fit, else the first of each kind in turn, and a fold.
+
+    Args:
+        leaves: the neighbours at hand, those to keep first.
+        total: how many there are in all; more than `leaves` where the caller holds only a part.
+        room: rows at hand, at least 1.
+        side: `up` or `down`.
+    """
+    if total <= room and len(leaves) <= room:
+        return [_Row(one.key, one) for one in leaves]
+    kinds: dict[str, list[Leaf]] = {}
+    for one in leaves:
+        kinds.setdefault(one.kind, []).append(one)
+    shown: list[Leaf] = []
+    depth = 0
+    while len(shown) < min(room - 1, len(leaves)):  # a few of each kind say more than many of one
+        for group in kinds.values():
+            if depth < len(group) and len(shown) < room - 1:
+                shown.append(group[depth])
+        depth += 1
+    kept = {one.key for one in shown}
+    rest = {kind: sum(one.key not in kept for one in group) for kind, group in kinds.items()}
+    words = ", ".join(f"{count} {kind}" for kind, count in rest.items() if count)
+    rows = [_Row(one.key, one) for one in leaves if one.key in kept]
+    return [*rows, _Row(FOLDS[side], None, max(total, len(leaves)) - len(rows), words)]
+
+
+def draw(
+    this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], *, cells: int, rows: int, chosen: str = THIS,
+    ups_total: int = 0, downs_total: int = 0, plain: bool = False, ellipsis: str = ELLIPSIS, focused: bool = True,
+) -> Map:  # fmt: skip
+    """Draw the map in `cells` x `rows`; `chosen` is the key of the spot the cursor stands on."""
+    up_total, down_total = max(ups_total, len(ups)), max(downs_total, len(downs))
+    if cells < COLUMNS_FROM:
+        return _under_each_other(this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused)
+    room = max(1, rows - 1)
+    left = folded(ups, up_total, room, "up")
+    right = folded(downs, down_total, room, "down")
+    return _beside_each_other(this, left, right, cells, chosen, _ASCII if plain else _UNICODE, ellipsis, focused)
+
+
+def _styled(text: str, style: str, chosen: bool, focused: bool) -> tuple[str, str]:
+    return (text, "chosen" if focused else "bold") if chosen else (text, style)
+
+
+def _beside_each_other(
+    this: Leaf, left: Sequence[_Row], right: Sequence[_Row], cells: int, chosen: str,
+    signs: dict[str, str | tuple[str, ...]], ellipsis: str, focused: bool,
+) -> Map:  # fmt: skip
+    words = cells >= 100 and any(row.leaf and row.leaf.relation for row in (*left, *right))
+    arm = _ARM + (9 if words else 0)
+    middle = min(max(width(this.name), width(this.kind)) + 4, max(16, cells // 4), 34)
+    side = (cells - middle - 2 * arm - 2) // 2
+    height = max(len(left), len(right), 1)
+    here = (height - 1) // 2
+    spots: list[Spot] = []
+    heads = [(pad(" CAME FROM", side + 1 + arm), "title"), (pad("THIS", middle), "title"), (" " * arm + "USED BY", "title")]
+    lines: list[Line] = [fit_line(heads, cells, ellipsis)]
+    tops = {"up": (height - len(left)) // 2, "down": (height - len(right)) // 2}
+    kinds = {
+        name: min(_KIND_CELLS, max((width(row.leaf.kind) for row in rows if row.leaf), default=0))
+        for name, rows in (("up", left), ("down", right))
+    }
+    for at in range(height):
+        line: Line = [(" ", "")]
+        for name, rows in (("up", left), ("down", right)):
+            own = at - tops[name]
+            row = rows[own] if 0 <= own < len(rows) else None
+            if name == "down":
+                line += _middle(this, at == here, middle, chosen, bool(left), bool(right), signs, ellipsis, focused)
+            start = line_width(line) + (arm if name == "down" else 0)
+            label = _label(row, side, kinds[name], name, chosen, ellipsis, focused) if row else [(" " * side, "")]
+            branch = _branch(row, own, len(rows), at == here, name, arm, words, signs)
+            line += [*label, branch] if name == "up" else [branch, *label]
+            if row is not None:
+                spots.append(Spot(row.key, name, at + 1, start, side, row.count))
+            if name == "up" and at == here:
+                spots.append(Spot(THIS, THIS, at + 1, line_width(line), middle))
+        lines.append(fit_line(line, cells, ellipsis))
+    spots.sort(key=lambda one: (("up", THIS, "down").index(one.side), one.row))
+    return Map(tuple(lines), tuple(spots))
+
+
+def _middle(
+    this: Leaf, here: bool, cells: int, chosen: str, left: bool, right: bool, signs: dict[str, str | tuple[str, ...]],
+    ellipsis: str, focused: bool,
+) -> Line:  # fmt: skip
+    if not here:
+        return [(" " * cells, "")]
+    name = fit(this.name, cells - 4, ellipsis)
+    arm = str(signs["arm"])
+    blank = cells - 4 - width(name)
+    return [
+        _styled(f"[ {name} ]", "bold", chosen == THIS, focused),
+        ((arm if right else " ") * blank, "rule"),
+    ]
+
+
+def _label(
+    row: _Row, cells: int, kind_cells: int, side: str, chosen: str, ellipsis: str, focused: bool
+) -> Line:  # fmt: skip
+    on = row.key == chosen
+    if row.leaf is None:
+        text = f"{ellipsis} +{row.count:,}" + (f" more ({row.words})" if row.words else " more")
+        return [_styled(pad(text, cells, "<", ellipsis), "dim", on, focused)]
+    kind = pad(row.leaf.kind, kind_cells, "<", ellipsis)
+    room = cells - width(kind) - 2
+    if room < 8:
+        return [_styled(pad(row.leaf.name, cells, "<", ellipsis), "", on, focused)]
+    name = pad(row.leaf.name, room, "<", ellipsis)
+    if side == "up":
+        return [_styled(f"{name} ", "", on, focused), _styled(f"{kind} ", "dim", on, focused)]
+    return [_styled(f" {kind}", "dim", on, focused), _styled(f" {name}", "", on, focused)]
+
+
+def _branch(
+    row: _Row | None, own: int, count: int, here: bool, side: str, cells: int, words: bool,
+    signs: dict[str, str | tuple[str, ...]],
+) -> tuple[str, str]:  # fmt: skip
+    if row is None:
+        return (" " * cells, "")
+    arm = str(signs["arm"])
+    if count == 1:
+        join = arm
+    else:
+        table = signs[f"{side} here" if here else side]
+        join = table[0 if own == 0 else 2 if own == count - 1 else 1]
+    word = row.leaf.relation if row.leaf is not None and words else ""
+    inner = cells - 2
+    said = f"{arm} {word} " if word else ""
+    said += arm * (inner - width(said))
+    said = fit(said, inner, arm)
+    toward = arm if here else " "
+    return (said + join + toward, "rule") if side == "up" else (toward + join + said, "rule")
+
+
+def _under_each_other(
+    this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], cells: int, rows: int, chosen: str, up_total: int,
+    down_total: int, ellipsis: str, focused: bool,
+) -> Map:  # fmt: skip
+    room = max(2, rows - 3)  # two heads and the node
+    half = max(1, room // 2)
+    left_room = max(half, room - max(1, down_total)) if down_total < half else half
+    left = folded(ups, up_total, max(1, left_room), "up")
+    right = folded(downs, down_total, max(1, room - len(left)), "down")
+    spots: list[Spot] = []
+    lines: list[Line] = []
+
+    def put(row: _Row, side: str) -> None:
+        spots.append(Spot(row.key, side, len(lines), 2, cells - 2, row.count))
+        kind = _KIND_CELLS if cells >= 36 else 0
+        label = _label(row, cells - 2, kind, "down", chosen, ellipsis, focused)
+        lines.append(fit_line([("  ", ""), *label], cells, ellipsis))
+
+    lines.append(fit_line([(" CAME FROM" if left else " CAME FROM nothing recorded", "dim")], cells, ellipsis))
+    for row in left:
+        put(row, "up")
+    spots.append(Spot(THIS, THIS, len(lines), 1, cells - 1))
+    name = fit(f"[ {this.name} ]", cells - 2, ellipsis)
+    lines.append(fit_line([(" ", ""), _styled(name, "bold", chosen == THIS, focused)], cells, ellipsis))
+    lines.append(fit_line([(" USED BY" if right else " USED BY nothing recorded", "dim")], cells, ellipsis))
+    for row in right:
+        put(row, "down")
+    return Map(tuple(lines), tuple(spots))
