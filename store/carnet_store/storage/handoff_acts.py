@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from carnet_store.core import canonical
+from carnet_store.core.event import Draft
 from carnet_store.core.kind import ACT
 from carnet_store.domain import package
 from carnet_store.domain.decisions import is_empty_reason
@@ -97,7 +98,12 @@ class HandoffActs(Acting):
             NotFound: the handoff does not ask such an item.
         """
         look = self.project.look(handoff)
-        drafts = []
+        drafts = self._answer_drafts(look, answers, carried)
+        words = next(iter(answers)) if len(answers) == 1 else f"{len(answers)} items"
+        return self._act(handoff, drafts, f"answered {words}", before=look)
+
+    def _answer_drafts(self, look: Look, answers: Mapping[str, Mapping[str, Any]], carried: str = "") -> list[Draft]:
+        handoff, drafts = look.handoff.id, []
         for item_id, value in answers.items():
             item = look.checklist.item(item_id)
             if item is None:
@@ -110,8 +116,25 @@ class HandoffActs(Acting):
             drafts.append(
                 self._draft(handoff, "item.answered", item_id, given, self._replaceable(look, item_id, item.answers))
             )
-        words = next(iter(answers)) if len(answers) == 1 else f"{len(answers)} items"
-        return self._act(handoff, drafts, f"answered {words}", before=look)
+        return drafts
+
+    def submit(
+        self, handoff: str, answers: Mapping[str, Mapping[str, Any]], verdicts: Mapping[str, tuple[bool, str]]
+    ) -> Written:
+        """Write what a review came to as one event: answers, and per item whether I agree and why not.
+
+        Raises:
+            NotFound, Refused: as `answer` and `verify`; then nothing of it is written.
+        """
+        look = self.project.look(handoff)
+        drafts = self._answer_drafts(look, answers)
+        drafts += [self._verify_draft(look, i, agree, reason) for i, (agree, reason) in verdicts.items()]
+        if not drafts:
+            raise Usage("there is nothing to submit")
+        parts = [f"answered {len(answers)}"] if answers else []
+        parts += [f"verified {len(verdicts)}"] if verdicts else []
+        count = len(answers) + len(verdicts)
+        return self._act(handoff, drafts, f"{' and '.join(parts)} item{'' if count == 1 else 's'}", before=look)
 
     def settle(self, handoff: str, item_id: str, keep: str) -> Written:
         """Settle a conflict: the answer of change `keep` stands, over all live answers of the item."""
@@ -144,7 +167,12 @@ class HandoffActs(Acting):
             Refused: it is my own answer, there is none, or two in conflict; or I disagree without a reason.
         """
         look = self.project.look(handoff)
-        status = look.status.item(item_id)
+        draft = self._verify_draft(look, item_id, agree, reason)
+        word = "agreed with" if agree else "disagreed with"
+        return self._act(handoff, [draft], f"{word} {item_id}", before=look)
+
+    def _verify_draft(self, look: Look, item_id: str, agree: bool, reason: str) -> Draft:
+        handoff, status = look.handoff.id, look.status.item(item_id)
         if status is None:
             raise NotFound(f"this handoff does not ask {item_id}")
         answer = status.answer
@@ -167,18 +195,15 @@ class HandoffActs(Acting):
                 reason=reason, role=role,
             )  # fmt: skip
             over = self._own_live(handoff, "readback.confirmed", item_id)
-            draft = self._draft(handoff, "readback.confirmed", item_id, self._signed(ACT, payload), over)
-        elif is_na and agree and status.item.blocks:
+            return self._draft(handoff, "readback.confirmed", item_id, self._signed(ACT, payload), over)
+        if is_na and agree and status.item.blocks:
             payload = self._payload(
                 "na.confirmed", handoff=handoff, t=self._clock(), item=item_id, answer=answer.id, role=role
             )
-            draft = self._draft(handoff, "na.confirmed", item_id, self._signed(ACT, payload))
-        else:
-            value = {"answer": answer.id, "role": role, "agree": agree, **({"reason": reason} if reason else {})}
-            over = self._own_live(handoff, "item.verified", item_id)
-            draft = self._draft(handoff, "item.verified", item_id, value, over)
-        word = "agreed with" if agree else "disagreed with"
-        return self._act(handoff, [draft], f"{word} {item_id}", before=look)
+            return self._draft(handoff, "na.confirmed", item_id, self._signed(ACT, payload))
+        value = {"answer": answer.id, "role": role, "agree": agree, **({"reason": reason} if reason else {})}
+        over = self._own_live(handoff, "item.verified", item_id)
+        return self._draft(handoff, "item.verified", item_id, value, over)
 
     def raise_finding(self, handoff: str, item_id: str, text: str, severity: str = "major") -> Written:
         """Write down something found wrong with an item."""

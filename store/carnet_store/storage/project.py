@@ -363,6 +363,15 @@ class Project:
         )
         return Look(handoff, asked, gate_status(handoff, scene), self.row(handoff.opened.model), manifest)
 
+    def lookups(self, look: Look) -> RecordLookups:
+        """Return what reading and judging answers to this handoff asks of the record."""
+        return RecordLookups(self, look.handoff, look.status.questions, look.handoff.seal, look.manifest)
+
+    def put_file(self, path: Path) -> dict[str, object]:
+        """Keep a file's bytes as an object; return the file as answers name it: path, sha256, size."""
+        digest, size = self.objects.put_file(path)
+        return {"path": path.name, "sha256": digest, "size": size}
+
     def waits_for(self) -> tuple[str, ...]:
         """Return in words whose events wait for others that are not here."""
         found = []
