@@ -613,6 +613,8 @@ class Manifest:
             path = f"ledger/{segment['chain']}/{segment['from']}-{segment['to']}.jsonl"
             if len(segment) != 7 or not LABEL.match(segment["chain"]) or segment["path"] != path:
                 raise Malformed("a segment whose path is not that of its chain and place")
+            if read_place(segment["head"])[0] != segment["to"] or segment["chain"] not in self.heads:
+                raise Malformed("a segment that does not end at a head")
             self.segments.append(segment)
             self.list_entry(path, segment["sha256"], segment["size"])
         for one in value["objects"]:
@@ -621,6 +623,12 @@ class Manifest:
         for path, digest in value["derived"].items():
             self.list_entry(path, digest, None)
         self.missing: list[dict[str, Any]] = [take(one, sha256=str, size=int) for one in value["missing"]]
+        for names in ([one["path"] for one in self.segments], [one["sha256"] for one in value["objects"]],
+                      [one["sha256"] for one in self.missing]):  # fmt: skip
+            if names != sorted(set(names)):
+                raise Malformed("segments and objects are not sorted and unique")
+        if self.events != sum(one["to"] - one["from"] + 1 for one in self.segments):
+            raise Malformed("its number of events is not that of its segments")
 
     @staticmethod
     def places(value: dict[str, Any]) -> dict[str, tuple[int, str]]:
@@ -807,29 +815,26 @@ class Chains:
         """Find what each branch left, and check that chains begin where they may."""
         for label in self.events:
             self.by_key.setdefault(label[:64], []).append(label)
-        for label, found in self.events.items():
-            first, key = found[0], label[:64]
+        reached: dict[str, int] = {}
+        for label, (seq, _) in base.items():
+            reached[label[:64]] = max(seq, reached.get(label[:64], -1))
+        for label, events in self.events.items():
+            first, key = events[0], label[:64]
             where = f"chain {label[:16]}… at {first.seq}"
             if first.seq == 0 and first.prev != self.ledger:
                 raise Refusal(BROKEN, where, "belongs to another ledger")
-            if label in base:
-                if base[label][0] + 1 < first.seq or (base[label][0] + 1 == first.seq and base[label][1] != first.prev):
-                    raise Refusal(BROKEN, where, "does not follow what the bundle says the receiver holds")
-                continue
-            if "~" not in label:
-                if first.seq != 0:
-                    raise Refusal(MALFORMED, where, "begins in the middle; ask for a bundle that has it from 0")
-                continue
-            if label[65:] != first.id[:16]:
+            stem = next((o for o in self.by_key[key] if o != label and self.holds(o, first.seq - 1, first.prev)), None)
+            if first.seq == 0 and label != key and key in self.events:
+                stem = key
+            if stem is not None:
+                self.parent[label] = stem
+                self.children.setdefault(stem, []).append(label)
+            elif first.seq > reached.get(key, -1) + 1:
+                raise Refusal(MALFORMED, where, "begins in the middle, with nothing here that it goes on from")
+            elif first.seq > 0 and (first.seq - 1, first.prev) not in base.values() and first.seq > reached[key]:
+                raise Refusal(BROKEN, where, "does not follow what the bundle says the receiver holds")
+            if label != key and key not in reached and label[65:] != first.id[:16]:
                 raise Refusal(MALFORMED, where, "a branch is named by its first event")
-            stem = [o for o in self.labels_of(key) if o != label and self.holds(o, first.seq - 1, first.prev)]
-            if first.seq == 0:
-                stem = [key] if key in self.events else []
-            if stem:
-                self.parent[label] = stem[0]
-                self.children.setdefault(stem[0], []).append(label)
-            elif not base:
-                raise Refusal(BROKEN, where, "a branch that left no chain of this bundle")
 
     def holds(self, label: str, seq: int, event: str) -> bool:
         """Say whether this very event is here, at this place."""
@@ -1884,9 +1889,9 @@ class Check:
         """Compare the zip with the manifest: the same entries, sizes and digests."""
         members, listed = self.archive.members, self.manifest.entries
         for name in sorted(set(listed) - set(members)):
-            raise Refusal(BROKEN, show(name), "the manifest lists it, the zip does not hold it")
+            raise Refusal(MALFORMED, show(name), "the manifest lists it, the zip does not hold it")
         for name in sorted(set(members) - set(listed) - {"carnet.json", "carnet.json.sig"}):
-            raise Refusal(BROKEN, name, "the zip holds it, the manifest does not list it")
+            raise Refusal(MALFORMED, name, "the zip holds it, the manifest does not list it")
         total, done = sum(member.size for member in members.values()), 0
         for name, (digest, size) in sorted(listed.items()):
             if (size is None) != (not name.startswith(("ledger/", "objects/"))):
@@ -1913,17 +1918,13 @@ class Check:
                 expected += 1
                 count += 1
                 self.progress.tell("events", count, self.manifest.events)
-            try:
-                head = read_place(segment["head"])
-            except Malformed as error:
-                raise Refusal(MALFORMED, "carnet.json", str(error)) from None
-            if expected != segment["to"] + 1 or head != (events[-1].seq, events[-1].id):
-                raise Refusal(BROKEN, path, "does not end where the manifest says")
+            if expected != segment["to"] + 1:
+                raise Refusal(MALFORMED, path, "does not hold as many events as it says")
+            if read_place(segment["head"]) != (events[-1].seq, events[-1].id):
+                raise Refusal(BROKEN, path, "ends with another event than the manifest says")
         for label, events in self.chains.events.items():
             if self.manifest.heads.get(label) != (events[-1].seq, events[-1].id):
                 raise Refusal(BROKEN, f"chain {label[:16]}…", "ends elsewhere than at the head that the manifest names")
-        if count != self.manifest.events:
-            raise Refusal(BROKEN, "carnet.json", f"speaks of {self.manifest.events} events; there are {count}")
         newest = max((event.t for events in self.chains.events.values() for event in events), default=0)
         if not self.manifest.base and newest != self.manifest.t:
             raise Refusal(BROKEN, "carnet.json", "its time is not that of the newest event")
@@ -1983,7 +1984,7 @@ class Check:
         """Return what is named and not here."""
         found = []
         for label, (seq, event_id) in sorted(self.manifest.heads.items()):
-            if label not in self.chains.events and self.manifest.base.get(label) != (seq, event_id):
+            if label not in self.chains.events and (seq, event_id) not in self.manifest.base.values():
                 found.append(f"the sender holds chain {label[:16]}… to {seq}; nothing of it is here")
         for label, (seq, absent, upto) in sorted(self.chains.waiting.items()):
             waits = sum(1 for event in self.chains.events[label] if event.seq >= seq)
