@@ -81,9 +81,10 @@ def make_app(args: argparse.Namespace, frame: object = None) -> object:
     from textual.widget import Widget
 
     from carnet_tui import frame_text
-    from carnet_tui.base import CarnetBase, CarnetScreen, Route
+    from carnet_tui.base import CarnetBase
     from carnet_tui.glyphs import choose
     from carnet_tui.rows import HeadRow, InboxRow, inbox_line
+    from carnet_tui.screen import CarnetScreen, Route
     from carnet_tui.text import Line, clean, clean_lines
     from carnet_tui.widgets.dialogs import (
         ANSWERS,

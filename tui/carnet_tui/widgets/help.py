@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from carnet_tui import actions
 from carnet_tui.actions import Action
-from carnet_tui.base import CarnetScreen
+from carnet_tui.screen import CarnetScreen
 from carnet_tui.text import Line, fit_line, pad
 from carnet_tui.widgets.sheet import Finder, matching
 

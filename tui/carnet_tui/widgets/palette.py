@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carnet_tui import actions
-from carnet_tui.base import CarnetScreen, Path, Route
+from carnet_tui.screen import CarnetScreen, Path, Route
 from carnet_tui.text import Line, clean, fit_line, pad
 from carnet_tui.widgets.line_list import Rows, RowSource
 from carnet_tui.widgets.sheet import Finder
