@@ -36,7 +36,7 @@ def test_three_stores_in_any_order(world: World, post: Post) -> None:
     cleo.comment(dataset, "seen by Cleo")
     ana.comment(dataset, "mine")
     sent = [post.send(one).path for one in (ana, bob, cleo)]
-    ends = []
+    ends: list[tuple[dict[str, str], str]] = []
     for order in itertools.permutations(sent):
         fresh = Ledger(world.folder / f"fresh-{len(ends)}.db", create=True, ledger=world.id)
         objects = Objects(world.folder / f"fresh-{len(ends)}-objects")
