@@ -346,6 +346,11 @@ def show(text: Any, limit: int = 120) -> str:
     return seen if len(seen) <= limit else seen[:limit] + "…"
 
 
+def many(number: int, word: str) -> str:
+    """Return a number with its word, in the plural where it must be."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def when(t: int) -> str:
     """Return a claimed time in ms as UTC."""
     try:
@@ -1642,8 +1647,9 @@ class Record:
                 why_not = self.judge_signed(change, rules)
                 if why_not:
                     return why_not
-            if change.name in FORMS:
-                take(change.payload, **FORMS[change.name])
+            take(change.payload, **FORMS.get(change.name, {}))
+            if change.name == "handoff.filed":
+                take(change.payload["file"], path=str, sha256=str, size=int)
         except Malformed:
             return FORM
         if change.name in BIRTHS and change.entity != self.born_as(change):
@@ -1767,10 +1773,8 @@ class Record:
                    for edge in self.edges(run) if edge["relation"] != "made")  # fmt: skip
         entities = [entity for entity in map(self.entity, sorted(ids)) if entity is not None]
         sealed = [change.payload["manifest"] for change in self.live(handoff, "package.sealed")]
-        named = [
-            one["criteria"]["id"] for one in sealed if type(one.get("criteria")) is dict and "id" in one["criteria"]
-        ]
-        criteria = criteria or (named[-1] if named else "")
+        named = [one["criteria"].get("id") for one in sealed if type(one.get("criteria")) is dict]
+        criteria = criteria or next((one for one in reversed(named) if type(one) is str), "")
         found = self.entity(criteria)
         files = {
             (f["path"], f["sha256"], f["size"])
@@ -2116,10 +2120,10 @@ def render(report: dict[str, Any], name: str) -> list[str]:
         f"Ledger   {report['ledger']}",
         f"Project  {show(report['project'])}, founded by {who(report['founder'])}",
         f"Sent by  {who(report['exporter'])}, newest event {when(report['newest'])} (claimed)",
-        f"Carries  {counts['chains']} chains, {counts['events']:,} events, {counts['objects']:,} objects"
+        f"Carries  {', '.join(many(counts[name], name[:-1]) for name in ('chains', 'events', 'objects'))}"
         + ("; an INCREMENT, so not the whole record" if report["increment"] else "; the whole record of its sender"),
         "",
-        f"1 Integrity     holds: every byte and link, {counts['signatures_of_chains']:,} signatures by chains,"
+        f"1 Integrity     holds: every byte and link, {many(counts['signatures_of_chains'], 'signature')} by chains,"
         f" {counts['signatures_of_persons']:,} by persons",
         f"2 Attribution   {verdicts['attribution']}",
         f"3 Completeness  {verdicts['completeness']}",
@@ -2147,21 +2151,23 @@ def render(report: dict[str, Any], name: str) -> list[str]:
         if handoff["signoffs"] and handoff["differs"] is not None:
             givers = ", ".join(show(person["name"], 60) for person in handoff["givers"])
             lines.append(
-                f"  giver ({givers}) and receiver differ: {len(handoff['approved_by_others'])} other person(s) approved"
+                f"  giver ({givers}) and receiver differ: {many(len(handoff['approved_by_others']), 'other person')} approved"
                 if handoff["differs"]
                 else f"  giver and receiver do NOT differ: only {givers} approved"
             )
     if report["increment"]:
         lines += ["", "Sign-offs are not judged from an increment; verify a full bundle."]
     lines += ["", "Absent or erased"]
-    lines += [f"  {one['values']} value(s) erased by {who(one['by'])}: {show(one['why'])}" for one in report["erased"]]
-    lines += [f"  {report['absent_values']:,} value(s) not carried"] if report["absent_values"] else []
-    lines += [f"  {len(report['absent_objects']):,} object(s) not carried"] if report["absent_objects"] else []
+    lines += [
+        f"  {many(one['values'], 'value')} erased by {who(one['by'])}: {show(one['why'])}" for one in report["erased"]
+    ]
+    lines += [f"  {many(report['absent_values'], 'value')} not carried"] if report["absent_values"] else []
+    lines += [f"  {many(len(report['absent_objects']), 'object')} not carried"] if report["absent_objects"] else []
     if not (report["erased"] or report["absent_values"] or report["absent_objects"]):
         lines.append("  nothing")
     if report["uncounted"] or report["forks"]:
         lines += ["", "Does not count"]
-        lines += [f"  {one['changes']:,} change(s): {one['why']}" for one in report["uncounted"].values()]
+        lines += [f"  {many(one['changes'], 'change')}: {one['why']}" for one in report["uncounted"].values()]
         lines += [f"  chain {chain[:16]}… is forked" for chain in report["forks"]]
     return lines
 
