@@ -17,10 +17,12 @@ from typing import Final
 from carnet_store.core import event as events
 from carnet_store.core import keys
 from carnet_store.core.event import Draft, Event
+from carnet_store.core.fold import Counts
 from carnet_store.core.keys import Signer
 from carnet_store.errors import CarnetError, Invalid, Untrusted
 from carnet_store.storage.projection import Projection, Touched, event_number
-from carnet_store.storage.schema import SEQ_BITS, connect, drop_derived, transaction
+from carnet_store.storage.reading import INDEX_MASK
+from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, connect, transaction
 
 DAY: Final = 86_400_000
 _SIGNATURES_AT_ONCE: Final = 2048
@@ -139,8 +141,21 @@ class Ledger:
 
     def newest_time(self, clock: int) -> int:
         """Return max(clock, newest counted time not more than 24 h ahead), in ms: the `now` of verdicts."""
-        row = self.db.execute("SELECT max(t) FROM chain WHERE t <= ?", (clock + DAY,)).fetchone()
-        return max(clock, int(row[0] or 0))
+        people = self.projection.people
+        members = people.members().people
+        newest = clock
+        for head in self.heads():
+            if people.author(head.no) not in members:
+                continue  # what a stranger claims moves no time
+            rows = self.db.execute(
+                "SELECT v.t FROM event v WHERE v.id BETWEEN ?1 AND ?2 AND v.t BETWEEN ?3 AND ?4 AND EXISTS"
+                " (SELECT 1 FROM change c WHERE c.id BETWEEN v.id << ?5 AND (v.id << ?5 | ?6) AND c.counts = 0)"
+                " ORDER BY v.id DESC LIMIT 1",
+                (event_number(head.no, head.start), event_number(head.no, head.seq), newest + 1, clock + DAY, INDEX_BITS,
+                 INDEX_MASK),
+            ) if head.t > newest else ()  # fmt: skip
+            newest = max((newest, *(t for (t,) in rows)))
+        return newest
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -206,10 +221,11 @@ class Ledger:
         return see, newest
 
     def _insert(self, no: int, event: Event) -> None:
+        number = event_number(no, event.header.seq)
         self.db.execute(
-            "INSERT INTO event VALUES(?, ?, ?, ?)",
-            (event_number(no, event.header.seq), bytes.fromhex(event.id), event.header.t, event.line),
+            "INSERT INTO event VALUES(?, ?, ?, ?)", (number, bytes.fromhex(event.id), event.header.t, event.line)
         )
+        self.projection.keep_parsed(number, event)
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -239,6 +255,8 @@ class Ledger:
                 batch: list[tuple[keys.Signed, str, int]] = []
                 lines = 0
                 for key, segment in segments:
+                    if len(key) != 64 or key.strip("0123456789abcdef"):
+                        raise Invalid(f"not a chain id: {key!r:.80}")
                     for line in segment:
                         self._take_line(key, line, batch, taken)
                         lines += 1
@@ -248,9 +266,7 @@ class Ledger:
                             progress(lines)
                 self._check_signatures(batch)
                 if taken.filled:
-                    drop_derived(self.db)
-                    self.projection.forget_cache()
-                    taken.touched = self.projection.refold()
+                    taken.touched = self.projection.refold(progress=progress)
                 else:
                     taken.touched = self.projection.advance(progress)
                 if look is not None:
@@ -343,10 +359,11 @@ class Ledger:
         }
         if not gained:
             return
-        erased = {
-            row[0] & 1023
-            for row in self.db.execute("SELECT id FROM change WHERE id >> 10 = ? AND counts = 9", (number,))
-        }
+        rows = self.db.execute(
+            "SELECT id FROM change WHERE id BETWEEN ? AND ? AND counts = ?",
+            (number << INDEX_BITS, number << INDEX_BITS | INDEX_MASK, int(Counts.ERASED)),
+        )
+        erased = {row[0] & INDEX_MASK for row in rows}
         if gained - erased:
             keep = {
                 i
@@ -423,7 +440,7 @@ class Ledger:
         return read
 
     def _verify_tables(self) -> list[Fault]:
-        before = self.projection.digest()
+        before = self.projection.full_digest()
         kept, found = self.projection.kept_sum(), self.projection.table_sum()
         faults: list[Fault] = []
         if kept != found:
@@ -432,7 +449,7 @@ class Ledger:
         try:
             with transaction(self.db, self.path):
                 self.projection.refold()
-                after = self.projection.digest()
+                after = self.projection.full_digest()
                 raise _Rollback
         except _Rollback:
             self.projection.forget_cache()

@@ -1,12 +1,13 @@
 """The tables of a ledger's SQLite file, and how a connection to one is opened.
 
-`meta`, `chain`, `event` are the truth. `see`, `fact`, `change`, `entity`, `edge`, `payload` and the word tables are derived and can be dropped and made again.
+`meta`, `chain`, `event` are the truth. all others are derived and can be dropped and made again.
 A local event number is `chain.no << 32 | seq`; a change's is `event << 10 | index`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import sqlite3
@@ -56,7 +57,7 @@ CREATE TABLE done(chain INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE see(chain INTEGER NOT NULL, other INTEGER NOT NULL, at INTEGER NOT NULL, upto INTEGER NOT NULL, PRIMARY KEY(chain, other, at)) STRICT, WITHOUT ROWID;
 CREATE TABLE word(no INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE entity(no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '',
-  t INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0) STRICT;
+  t INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL DEFAULT 0, birth INTEGER) STRICT;
 CREATE INDEX entity_kind ON entity(kind, t);
 CREATE TABLE change(id INTEGER PRIMARY KEY, entity INTEGER NOT NULL, kind INTEGER NOT NULL, field TEXT NOT NULL, counts INTEGER NOT NULL, live INTEGER NOT NULL,
   person INTEGER NOT NULL, roles INTEGER NOT NULL, commitment BLOB NOT NULL, over TEXT, signers TEXT, value BLOB) STRICT;
@@ -65,12 +66,14 @@ CREATE INDEX change_uncounted ON change(counts) WHERE counts <> 0;
 CREATE TABLE edge(src INTEGER NOT NULL, rel INTEGER NOT NULL, dst INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY(src, rel, dst, change)) STRICT, WITHOUT ROWID;
 CREATE INDEX edge_dst ON edge(dst, rel);
 CREATE TABLE fact(no INTEGER PRIMARY KEY, change INTEGER NOT NULL UNIQUE) STRICT;
+CREATE TABLE sealed(entity INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY(entity, change)) STRICT, WITHOUT ROWID;
 CREATE TABLE payload(digest BLOB NOT NULL, change INTEGER NOT NULL, PRIMARY KEY(digest, change)) STRICT, WITHOUT ROWID;
 """
 
-DERIVED_TABLES: Final = ("done", "see", "word", "entity", "change", "edge", "fact", "payload")
+DERIVED_TABLES: Final = ("done", "see", "word", "entity", "change", "edge", "fact", "sealed", "payload")
 
 
+@functools.lru_cache(maxsize=64)
 def file_system(path: Path) -> str:
     """Return the type of the file system that holds `path`, as the kernel names it; empty where it cannot be asked."""
     mounts = Path("/proc/self/mounts")
