@@ -21,7 +21,9 @@ Group = Literal["act", "look", "go", "move", "place", "app"]
 
 EVERYWHERE = ("everywhere",)
 SUBJECT = ("handoff", "item", "model", "entity", "decision", "question")
-LISTS = ("inbox", "models", "handoff", "lineage", "decisions", "timeline", "exchange", "import", "picker")
+LISTS = (
+    "inbox", "models", "handoff", "lineage", "decisions", "timeline", "exchange", "import", "people", "picker",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,11 @@ _ABOUT = (*SUBJECT, "inbox", "review", "lineage", "decisions", "timeline")
 ACTIONS: tuple[Action, ...] = (
     # What changes the record. Order here is order in the footer: most useful first.
     _act("open", "enter", "open", "Open what the cursor is on.", (*LISTS, *SUBJECT), "go"),
-    _act("answer", "a", "answer", "Answer this item: yes, no, unknown or not applicable.", _ANSWERING, "act", "draft"),
+    _act("answer", "a", "answer", "Answer this item: yes, no, unknown or not applicable.",
+         (*_ANSWERING, "conflict"), "act", "draft"),
     _act("verify", "v", "verify", "Agree or disagree with the answer given.", _ANSWERING, "act", "draft"),
-    _act("settle", "x", "settle", "Settle a conflict between two answers.", (*_ANSWERING, "inbox"), "act", "record"),
+    _act("settle", "x", "settle", "Settle a conflict between two answers.",
+         (*_ANSWERING, "inbox", "conflict"), "act", "record"),
     _act("review", "r", "review", "Go through the items that need you, one after another.",
          ("inbox", "handoff", "item", "model"), "act"),
     _act("sign", "s", "sign", "Sign the package off as it stands.",
@@ -78,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     _act("question", "q", "question", "Ask a question about this.", _ABOUT, "act", "record"),
     _act("comment", "c", "comment", "Write a comment on this.", _ABOUT, "act", "record"),
     _act("new", "n", "new", "Make a new one of what this screen lists.",
-         ("models", "decisions", "handoff", "exchange", "lineage"), "act", "record"),
+         ("models", "decisions", "handoff", "exchange", "lineage", "people"), "act", "record"),
     _act("edit", "e ctrl+g", "edit", "Write the text in your editor.",
          (*_ANSWERING, "decision", "question", "prompt"), "act", "draft"),
     _act("edit_all", "E", "edit all", "Open all my open items as one document in your editor.",
@@ -94,6 +98,9 @@ ACTIONS: tuple[Action, ...] = (
     _act("row_remove", "ctrl+r", "remove row", "Remove this row of the table.", ("table",), "act"),
     # Verbs that menus and the palette offer; they need no letter.
     _act("reply", "", "reply", "Reply to this question.", ("question", "decisions", "inbox"), "act", "record"),
+    _act("close", "", "close", "Close my question: the replies answer it, or I withdraw it.",
+         ("question", "decisions"), "act", "record"),
+    _act("edge", "", "add edge", "Say that this used, made or comes from another.", ("lineage",), "act", "record"),
     _act("link", "", "attach", "Attach a file or an entity to this item.", _ANSWERING, "act", "record"),
     _act("assign", "", "assign", "Ask somebody to answer or to verify this.", ("handoff", "item"), "act", "record"),
     _act("return", "", "return", "Return the handoff to its givers, with a reason for each item.",
@@ -104,15 +111,15 @@ ACTIONS: tuple[Action, ...] = (
     _act("override", "", "override", "Pass a blocked gate by a named authority's decision.",
          ("handoff",), "act", "signoff"),
     _act("confirm", "", "confirm", "Confirm with my own key what was typed for me.",
-         ("inbox", "item", "handoff"), "act", "record"),
+         ("inbox", "item", "handoff", "decision", "decisions"), "act", "record"),
     _act("export", "", "export", "Write a bundle for another team.",
          ("exchange", "handoff", "models"), "act", "record"),
     _act("import", "", "import", "Open a bundle: see its plan, then take it in.",
          ("exchange", "inbox"), "act", "record"),
     _act("apply", "", "apply", "Take in what the plan shows.", ("import",), "act", "record"),
-    _act("invite", "", "invite", "Invite a person to this project.", ("exchange",), "act", "record"),
+    _act("invite", "", "invite", "Invite a person to this project.", ("exchange", "people"), "act", "record"),
     _act("admit", "", "admit", "Accept an invitation, or confirm somebody's request to join.",
-         ("exchange", "inbox"), "act", "record"),
+         ("exchange", "inbox", "people"), "act", "record"),
     # Looking.
     _act("difference", "d", "difference", "Show what changed since my last signature.",
          ("inbox", "handoff", "item", "review", "model", "sign"), "look"),
