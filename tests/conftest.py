@@ -406,3 +406,9 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def world_in() -> type[World]:
+    """The class itself, for tests that need several worlds: `world_in(folder)`; close each."""
+    return World

@@ -209,8 +209,8 @@ class Ledger:
         past = self.projection.past(own.no, own.seq) if own.seq >= 0 else {}
         rows = self.db.execute(
             "SELECT c.no, c.key, d.seq, v.hash, v.t FROM chain c JOIN done d ON d.chain = c.no"
-            f" JOIN event v ON v.id = (c.no << {SEQ_BITS} | d.seq) WHERE c.key <> ? AND d.seq >= c.start ORDER BY c.key, c.branch",
-            (own.key,),
+            " JOIN event v ON v.id = (c.no << ?) + d.seq WHERE c.key <> ? AND d.seq >= c.start ORDER BY c.key, c.branch",
+            (SEQ_BITS, own.key),
         ).fetchall()
         see: dict[str, str] = {}
         newest = 0

@@ -317,6 +317,8 @@ class Projection(Writing):
         known = KINDS.get(name)
         change_id = event.change_id(index)
         counts, typed, signers = self._judge(known, change_id, number, shape, raw, standing, past, author, link)
+        if known is not None and known.about_people and not known.role:
+            roles = self._word("")  # such a change counts by signatures, whatever its author is at the time
         entity = self._entity(shape.entity, event.header.t, counts is Counts.YES)
         touched.entities.add(shape.entity)
         row: Row = (
