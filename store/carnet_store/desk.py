@@ -39,10 +39,22 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _read_pack(raw: bytes, name: str) -> Pack:
-    from carnet_store.work.templates import load_pack  # YAML is loaded only where a template is read
+class _Templates:
+    """`TemplateReader`: YAML is loaded only where a template is read."""
 
-    return load_pack(raw, name)
+    def __call__(self, raw: bytes, name: str) -> Pack:
+        from carnet_store.work.templates import load_pack
+
+        return load_pack(raw, name)
+
+    def shipped(self, pack_id: str, sha256: str) -> bytes | None:
+        from carnet_store.work.templates import builtin_packs
+
+        found = builtin_packs().get(pack_id)
+        return found.raw if found is not None and found.sha256 == sha256 else None
+
+
+_read_pack = _Templates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +201,10 @@ class Desk:
         """Return me as one who acts on a project."""
         me = self.i()
         key = (project.id, me.person)
-        if key not in self._actors:
-            self._actors[key] = Actor(me, self.keyring, project, self.store.ident, self.ask)
-        return self._actors[key]
+        known = self._actors.get(key)
+        if known is None or known.project is not project:  # a store that was closed and opened again gives a new project
+            known = self._actors[key] = Actor(me, self.keyring, project, self.store.ident, self.ask)
+        return known
 
     # -- projects ------------------------------------------------------------------------------------------------------
 

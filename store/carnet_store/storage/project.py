@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from carnet_store.core.fold import Change
 from carnet_store.domain import package
@@ -25,8 +25,15 @@ from carnet_store.errors import Invalid, NotFound, Usage
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
 
-PackReader = Callable[[bytes, str], Pack]
-"""Reads a pack's YAML; given by the front door, because reading templates is another room's work."""
+
+class TemplateReader(Protocol):
+    """Reads templates; given by the front door, because that is another room's work."""
+
+    def __call__(self, raw: bytes, name: str) -> Pack:
+        """Return the pack that `raw` is; `name` is for errors. Raises Invalid."""
+
+    def shipped(self, pack_id: str, sha256: str) -> bytes | None:
+        """Return the bytes of a template that came with this Carnet and has this digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Look:
 class Project:
     """One ledger with its objects, open for reading. Open one per thread."""
 
-    def __init__(self, ledger: Ledger, objects: Objects, read_pack: PackReader, clock: Callable[[], int]) -> None:
+    def __init__(self, ledger: Ledger, objects: Objects, read_pack: TemplateReader, clock: Callable[[], int]) -> None:
         """Read `ledger`; `clock` gives ms since 1970."""
         self.ledger = ledger
         self.objects = objects
@@ -320,7 +327,8 @@ class Project:
             NotFound: its bytes are not here. Invalid: they are not a pack.
         """
         if ref.sha256 not in self._packs:
-            found = self._read_pack(self.objects.get(ref.sha256), f"{ref.id}@{ref.version}")
+            raw = None if self.objects.has(ref.sha256) else self._read_pack.shipped(ref.id, ref.sha256)
+            found = self._read_pack(raw or self.objects.get(ref.sha256), f"{ref.id}@{ref.version}")
             if (found.id, found.version) != (ref.id, ref.version):
                 raise Invalid(f"the template {ref.id}@{ref.version} names itself {found.id}@{found.version}")
             self._packs[ref.sha256] = found

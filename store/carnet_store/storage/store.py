@@ -20,7 +20,7 @@ from carnet_store.domain.inbox import Duty, Seen, duties
 from carnet_store.errors import CarnetError, Invalid, NotFound, Usage
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
-from carnet_store.storage.project import PackReader, Project
+from carnet_store.storage.project import Project, TemplateReader
 
 FOLDER: Final = ".carnet"
 _INDEX: Final = """
@@ -43,7 +43,7 @@ class ProjectRow:
 class Store:
     """A `.carnet` folder. Ledgers are opened when asked for and kept open until `close`."""
 
-    def __init__(self, root: Path, read_pack: PackReader, clock: Callable[[], int]) -> None:
+    def __init__(self, root: Path, read_pack: TemplateReader, clock: Callable[[], int]) -> None:
         """Use the folder `root` (the `.carnet` itself).
 
         Raises:
@@ -58,7 +58,7 @@ class Store:
         self._open: dict[str, Project] = {}
 
     @classmethod
-    def create(cls, beside: Path, read_pack: PackReader, clock: Callable[[], int]) -> Store:
+    def create(cls, beside: Path, read_pack: TemplateReader, clock: Callable[[], int]) -> Store:
         """Make an empty store beside the work in `beside`; an existing one is opened."""
         root = beside if beside.name == FOLDER else beside / FOLDER
         for folder in (root, root / "ledgers", root / "objects"):

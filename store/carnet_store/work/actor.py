@@ -29,7 +29,7 @@ class Actor:
         self.public = identity.public
         self.identity = identity
         self._keyring = keyring
-        self._project = project
+        self.project = project
         self._ident = store_ident
         self._ask = ask
         self._chain: Signer | None = None
@@ -48,14 +48,14 @@ class Actor:
     def chain(self) -> Signer:
         """Return the key of this person's chain here; a chain that a restored backup left behind is replaced."""
         if self._chain is None:
-            key = self._keyring.chain_key(self._project.id, self.person, self._ident)
-            mark = self._keyring.mark(self._project.id, key.chain)
+            key = self._keyring.chain_key(self.project.id, self.person, self._ident)
+            mark = self._keyring.mark(self.project.id, key.chain)
             if mark is not None and not self._holds(key.chain, *mark):
-                head = self._project.ledger.head(key.chain)
+                head = self.project.ledger.head(key.chain)
                 if head is not None:
                     self._continues.append((key.chain, head.seq, head.hash))
-                self._keyring.retire_chain(self._project.id, self.person, self._ident)
-                key = self._keyring.chain_key(self._project.id, self.person, self._ident)
+                self._keyring.retire_chain(self.project.id, self.person, self._ident)
+                key = self._keyring.chain_key(self.project.id, self.person, self._ident)
             self._chain = key.signer()
         return self._chain
 
@@ -69,13 +69,13 @@ class Actor:
 
     def shared(self) -> None:
         """Remember that this chain's head left in a bundle or backup."""
-        head = self._project.ledger.head(self.chain().public.hex())
+        head = self.project.ledger.head(self.chain().public.hex())
         if head is not None:
-            self._keyring.set_mark(self._project.id, head.key, head.seq, head.hash)
+            self._keyring.set_mark(self.project.id, head.key, head.seq, head.hash)
 
     def _holds(self, chain: str, seq: int, event: str) -> bool:
-        head = self._project.ledger.head(chain)
+        head = self.project.ledger.head(chain)
         if head is None or head.seq < seq:
             return False
-        line = next(self._project.ledger.lines(head.no, seq, seq), None)
+        line = next(self.project.ledger.lines(head.no, seq, seq), None)
         return line is not None and events.parse(line).id == event
