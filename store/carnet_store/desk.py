@@ -202,7 +202,9 @@ class Desk:
         me = self.i()
         key = (project.id, me.person)
         known = self._actors.get(key)
-        if known is None or known.project is not project:  # a store that was closed and opened again gives a new project
+        if (
+            known is None or known.project is not project
+        ):  # a store that was closed and opened again gives a new project
             known = self._actors[key] = Actor(me, self.keyring, project, self.store.ident, self.ask)
         return known
 
@@ -241,10 +243,8 @@ class Desk:
         return self.store.duties(project, self.i().person)
 
     def _written(self, project: Project, entities: set[str]) -> None:
-        if entities:
-            self.store.refresh_index(
-                project, sorted({i.person for i in self.keyring.identities()} & self._members(project))
-            )
+        at_hand = {identity.person for identity in self.keyring.identities()}
+        self.store.refresh_index(project, sorted(at_hand & self._members(project)), entities)
 
     def _members(self, project: Project) -> set[str]:
         return {*project.members().people, *project.people.newcomers, *([self.me.person] if self.me else [])}

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -174,35 +174,58 @@ class Store:
         finally:
             db.close()
 
-    def duties(self, project: Project, person: str) -> list[Duty]:
+    def seen(self, project: Project, only: Collection[str] | None = None) -> list[Seen]:
+        """Return the handoffs of a project with their status; those whose template is not here are left to its list."""
+        found = []
+        for entity in project.handoff_ids() if only is None else sorted(only):
+            try:
+                look = project.look(entity)
+            except CarnetError:
+                continue  # its template's bytes are not here; the list of handoffs says so
+            last = max((c.t for c in project.changes(entity)), default=look.handoff.change.t)
+            found.append(Seen(look.handoff, look.checklist, look.status, look.model.title, last))
+        return found
+
+    def duties(self, project: Project, person: str, seen: Sequence[Seen] | None = None) -> list[Duty]:
         """Compute one person's inbox rows of a project from the record."""
         members = project.members()
         row = members.people.get(person)
         roles = frozenset(row.roles) if row and row.status == "active" else frozenset()
-        seen = []
-        for handoff in project.handoffs():
-            try:
-                look = project.look(handoff.id)
-            except CarnetError:
-                continue  # its template's bytes are not here; `handoffs` lists it, and opening it says so
-            last = max((c.t for c in project.changes(handoff.id)), default=handoff.change.t)
-            seen.append(Seen(handoff, look.checklist, look.status, look.model.title, last))
         questions = project.questions()
         titles = {entity: project.title(entity) for q in questions for entity in q.question.about}
         names = {p: r.name for p, r in members.people.items()}
         return duties(
-            person, roles, person in members.admins, seen, questions, project.people.waiting_newcomers(), titles, names,
-            project.now(), row.team if row else "",
+            person, roles, person in members.admins, self.seen(project) if seen is None else seen, questions,
+            project.people.waiting_newcomers(), titles, names, project.now(), row.team if row else "",
         )  # fmt: skip
 
-    def refresh_index(self, project: Project, persons: Sequence[str]) -> None:
-        """Write the inbox rows of these persons for a project into the index."""
+    def refresh_index(self, project: Project, persons: Sequence[str], touched: Collection[str] | None = None) -> None:
+        """Write the inbox rows of these persons for a project into the index.
+
+        Where `touched` names handoffs alone, and the index was fresh before, only their rows are computed anew.
+        """
         heads = json.dumps(project.ledger.places(), sort_keys=True)
-        computed = {person: self.duties(project, person) for person in persons}
+        only = None
+        if touched and all(entity.startswith("handoff:") for entity in touched):
+            with self._index() as db:
+                fresh = dict(db.execute("SELECT person, heads FROM fresh WHERE project = ?", (project.id,)))
+            if all(_one_event_apart(fresh.get(person, "{}"), heads) for person in persons):
+                only = set(touched)
+        seen = self.seen(project, only)
+        if only is not None and any(one.status.verdict in ("passed", "stale", "overridden") for one in seen):
+            only, seen = None, self.seen(project)  # other gates may have waited for this one
+        computed = {person: self.duties(project, person, seen) for person in persons}
         with self._index() as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("INSERT OR REPLACE INTO project VALUES(?, ?, ?)", (project.id, project.name, heads))
             for person, rows in computed.items():
+                if only is not None:
+                    kept = [
+                        d
+                        for d in self._kept(db, person, project.id)
+                        if d.entity not in only and d.entity.startswith("handoff:")
+                    ]
+                    rows = sorted([*rows, *kept], key=lambda d: (d.rank, d.key))
                 db.execute("DELETE FROM duty WHERE person = ? AND project = ?", (person, project.id))
                 db.executemany(
                     "INSERT INTO duty VALUES(?, ?, ?, ?, ?)",
@@ -210,6 +233,11 @@ class Store:
                 )
                 db.execute("INSERT OR REPLACE INTO fresh VALUES(?, ?, ?)", (person, project.id, heads))
             db.execute("COMMIT")
+
+    @staticmethod
+    def _kept(db: sqlite3.Connection, person: str, project: str) -> list[Duty]:
+        rows = db.execute("SELECT value FROM duty WHERE person = ? AND project = ?", (person, project))
+        return [_duty(value) for (value,) in rows]
 
     def inbox(self, person: str) -> list[tuple[ProjectRow, Duty]]:
         """Return one person's inbox over all projects, from the index; what is not fresh is computed first."""
@@ -230,7 +258,20 @@ class Store:
             )
             for ledger, name, value in rows:
                 if ledger in ids:
-                    data = json.loads(value)
-                    data["detail"] = tuple(data["detail"])
-                    found.append((ProjectRow(ledger, name, self.ledger_path(ledger)), Duty(**data)))
+                    found.append((ProjectRow(ledger, name, self.ledger_path(ledger)), _duty(value)))
         return sorted(found, key=lambda pair: (pair[1].rank, pair[1].key))
+
+
+def _duty(value: str) -> Duty:
+    data = json.loads(value)
+    data["detail"] = tuple(data["detail"])
+    return Duty(**data)
+
+
+def _one_event_apart(before: str, after: str) -> bool:
+    """Whether two sets of heads differ by one event of one chain."""
+    old, new = json.loads(before), json.loads(after)
+    moved = [name for name in {*old, *new} if old.get(name) != new.get(name)]
+    if len(moved) != 1 or moved[0] not in old or moved[0] not in new:
+        return False
+    return int(new[moved[0]].partition(":")[0]) == int(old[moved[0]].partition(":")[0]) + 1
