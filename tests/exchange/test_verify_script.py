@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 import carnet_store.domain.decisions
@@ -85,12 +87,37 @@ def test_table_of_kinds_is_that_of_the_product() -> None:
         kind = KINDS[name]
         assert set(rules.on.split()) == kind.on, name
         assert rules[1:] == (kind.rule, kind.closed_by, kind.payload_type, kind.role), name
+    assert set(verify.FORMS) == set(verify.KINDS)
     needed = {name for name, kind in KINDS.items() if kind.about_people or "handoff" in kind.on}
     assert needed | {"entity.declared", "value.erased"} <= set(verify.KINDS)
     assert set(verify.ABOUT_PEOPLE) == {name for name, kind in KINDS.items() if kind.about_people}
     assert set(verify.PROTECTED) == {name for name in KINDS if not is_erasable(name)}
     assert set(verify.BIRTHS) <= {name for name, kind in KINDS.items() if kind.birth}
     assert dict(PART_KINDS) == verify.PARTS and tuple(verify.NODES.split()) == NODES
+
+
+def form_of(kind: msgspec.inspect.Type) -> Any:
+    """Return a declared type in the script's words."""
+    if isinstance(kind, msgspec.inspect.StructType):
+        fields = ((field, form_of(field.type)) for field in kind.fields)
+        return {field.encode_name: form if field.required else (form,) for field, form in fields}
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return [form_of(kind.item_type)]
+    if isinstance(kind, msgspec.inspect.DictType):
+        return {"*": form_of(kind.value_type)}
+    plain: list[tuple[type[msgspec.inspect.Type], type]] = [
+        (msgspec.inspect.StrType, str),
+        (msgspec.inspect.IntType, int),
+        (msgspec.inspect.BoolType, bool),
+        (msgspec.inspect.AnyType, object),
+        (msgspec.inspect.UnionType, object),
+    ]
+    return next(form for cls, form in plain if isinstance(kind, cls))
+
+
+@pytest.mark.parametrize("name", sorted(verify.FORMS))
+def test_forms_are_those_of_the_product(name: str) -> None:
+    assert verify.FORMS[name] == form_of(msgspec.inspect.type_info(KINDS[name].type))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello", b"PK\3\4" + bytes(200), bytes(109), b"\xff" * 5000])

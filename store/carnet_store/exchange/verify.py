@@ -252,25 +252,35 @@ def parse_canonical(data: bytes) -> Any:
     return value
 
 
-def take(value: Any, **types: Any) -> Any:
-    """Return `value` if it is an object with fields of these types. Raises Malformed otherwise.
+def fits(value: Any, form: Any) -> bool:
+    """Say whether a value has a form: a type; `[form]` for a list; `{name: form}` for an object; `{"*": form}` for a mapping.
 
-    A list `[type]` means a list of it, a tuple `(type,)` a field that may be left out.
+    In an object `(form,)` is a field that may be left out, and names that the form does not know are let be; `object` is anything.
     """
+    if isinstance(form, list):
+        return type(value) is list and all(fits(one, form[0]) for one in value)
+    if not isinstance(form, dict):
+        return form is object or type(value) is form
+    if type(value) is not dict:
+        return False
+    if "*" in form:
+        return all(fits(one, form["*"]) for one in value.values())
+    for name, inner in form.items():
+        optional = isinstance(inner, tuple)
+        if name not in value and optional:
+            continue
+        if name not in value or not fits(value[name], inner[0] if optional else inner):
+            return False
+    return True
+
+
+def take(value: Any, /, **form: Any) -> Any:
+    """Return `value` if it is an object of this form. Raises Malformed otherwise, naming the first field that is wrong."""
     if type(value) is not dict:
         raise Malformed("an object is missing")
-    for name, kind in types.items():
-        if isinstance(kind, tuple):
-            if name not in value:
-                continue
-            kind = kind[0]
-        found = value.get(name)
-        if isinstance(kind, list):
-            good = type(found) is list and all(type(one) is kind[0] for one in found)
-        else:
-            good = type(found) is kind
-        if not good:
-            raise Malformed(f"{name} is missing or of the wrong type")
+    for name, inner in form.items():
+        if not fits(value, {name: inner}):
+            raise Malformed(f"{name} is missing or of the wrong form")
     return value
 
 
@@ -1007,66 +1017,78 @@ KINDS: dict[str, Rules] = {
     "change.retracted": Rules(),
     "comment.added": Rules(),
 }
-FORMS: dict[str, dict[str, Any]] = {
-    "ledger.founded": {
-        "continues": str,
-        "format": str,
-        "founder": str,
-        "nonce": str,
-        "project": str,
-        "purpose": str,
-        "recovery": [str],
-        "roster": dict,
-    },
-    "chain.opened": {
-        "chain": str,
-        "device": str,
-        "key": str,
-        "ledger": str,
-        "person": str,
-        "purpose": str,
-        "t": int,
-        "continues": ([dict],),
-    },
-    "person.key_added": {"ledger": str, "purpose": str, "person": str, "key": str},
+TEXTS = {"*": str}
+ACT_FORM = {"ledger": str, "purpose": str}
+HANDOFF_FORM = {**ACT_FORM, "handoff": str, "t": int}
+CUSTODY_FORM = {
+    **HANDOFF_FORM,
+    "model": str,
+    "round": int,
+    "package": str,
+    "from_team": str,
+    "to_team": str,
+    "reason": str,
+}
+PERSON_FORM = {"name": str, "keys": [str], "roles": [str], "mail": (str,), "team": (str,), "kind": (str,), "status": (str,),
+               "joined": (str,)}  # fmt: skip
+ROSTER_FORM = {"admins": [str], "format": str, "ledger": str, "parents": [str], "people": {"*": PERSON_FORM}, "purpose": str,
+               "recovery": [str], "threshold": int, "version": int}  # fmt: skip
+PACKS_FORM = {"packs": [{"id": str, "version": str, "sha256": str}], "tier": str, "facts": ({"*": object},)}
+METRIC_FORM = {"name": str, "value": str, "unit": (str,), "split": (str,), "slice": (str,), "step": (int,)}
+CRITERION_FORM = {"id": str, "metric": str, "name": str, "op": str, "value": str, "unit": (str,), "split": (str,),
+                  "slice": (str,)}  # fmt: skip
+FORMS: dict[str, dict[str, Any]] = {  # of the value, or of the payload where persons sign it
+    "ledger.founded": {"continues": str, "format": str, "founder": str, "nonce": str, "project": str, "purpose": str,
+                       "recovery": [str], "roster": ROSTER_FORM},
+    "chain.opened": {**ACT_FORM, "chain": str, "device": str, "key": str, "person": str, "t": int,
+                     "continues": ([{"chain": str, "seq": int, "hash": str}],)},
+    "roster.set": ROSTER_FORM,
+    "person.key_added": {**ACT_FORM, "person": str, "key": str},
     "invite.made": {"name": str, "mail": str, "roles": [str], "team": (str,), "expires": (int,)},
     "invite.accepted": {"name": str, "mail": str, "invitation": str, "key": str, "team": (str,)},
     "join.requested": {"name": str, "mail": str, "key": str, "roles": ([str],), "team": (str,)},
-    "person.revoked": {"ledger": str, "purpose": str, "person": str, "last": dict, "reason": str, "why": str},
-    "fork.adopted": {"ledger": str, "purpose": str, "chain": str, "heads": [str]},
-    "event.adopted": {"ledger": str, "purpose": str, "events": [str], "why": str},
-    "entity.declared": {"name": str, "version": (str,), "digests": (dict,)},
-    "edge.linked": {"to": str, "relation": str},
-    "handoff.opened": {"model": str, "packs": [dict], "tier": str, "facts": (dict,), "criteria": (str,)},
-    "handoff.repacked": {"packs": [dict], "tier": str, "reason": str, "facts": (dict,)},
+    "person.revoked": {**ACT_FORM, "person": str, "last": TEXTS, "reason": str, "why": str},
+    "fork.adopted": {**ACT_FORM, "chain": str, "heads": [str]},
+    "event.adopted": {**ACT_FORM, "events": [str], "why": str},
+    "value.erased": {**ACT_FORM, "targets": [str], "objects": [str], "reason": str, "t": int},
+    "handoff.opened": {**PACKS_FORM, "model": str, "from_stage": (str,), "to_stage": (str,), "due": (str,), "criteria": (str,),
+                       "previous": (str,)},
+    "handoff.repacked": {**PACKS_FORM, "reason": str},
+    "handoff.assigned": {"person": str, "due": (str,), "reason": (str,)},
     "handoff.linked": {"entity": str, "note": (str,)},
-    "handoff.filed": {"file": dict, "note": (str,)},
-    "package.sealed": {"manifest": dict},
-    "item.answered": {"role": str, "answer": dict, "package": (str,), "carried": (str,)},
+    "handoff.filed": {"file": {"path": str, "sha256": str, "size": int}, "note": (str,)},
+    "package.sealed": {"manifest": {"*": object}},
+    "item.answered": {"role": str, "answer": {"*": object}, "package": (str,), "carried": (str,)},
+    "answer.confirmed": {"answer": str},
     "item.verified": {"answer": str, "role": str, "agree": bool, "reason": (str,)},
     "finding.raised": {"text": str, "severity": (str,)},
-    "waiver.granted": {
-        "handoff": str,
-        "t": int,
-        "item": str,
-        "reason": str,
-        "mitigation": str,
-        "expires": int,
-        "role": str,
+    "finding.closed": {"text": str},
+    "waiver.granted": {**HANDOFF_FORM, "item": str, "reason": str, "mitigation": str, "expires": int, "role": str},
+    "waiver.withdrawn": {"reason": str},
+    "na.confirmed": {**HANDOFF_FORM, "item": str, "answer": str, "role": str},
+    "readback.confirmed": {**HANDOFF_FORM, "item": str, "answer": str, "agree": bool, "reason": str, "role": str},
+    "gate.signed": {
+        "_type": str, "subject": [{"name": str, "digest": TEXTS}], "predicateType": str,
+        "predicate": {
+            **HANDOFF_FORM, "bound": TEXTS, "covers": [str], "decision": str, "expires": int, "frontier": TEXTS, "gate": str,
+            "meaning": str, "package": str, "reason": str, "role": str, "roster": [str], "round": int, "seen": TEXTS,
+            "template": str,
+        },
     },
-    "na.confirmed": {"handoff": str, "t": int, "item": str, "answer": str, "role": str},
-    "readback.confirmed": {
-        "handoff": str,
-        "t": int,
-        "item": str,
-        "answer": str,
-        "agree": bool,
-        "reason": str,
-        "role": str,
-    },
-    "handoff.returned": {"handoff": str, "t": int, "round": int, "package": str, "items": dict, "reason": str},
-    "value.erased": {"targets": [str], "objects": [str], "reason": str, "t": int},
-}
+    "gate.overridden": {**HANDOFF_FORM, "round": int, "package": str, "reason": str, "expires": int},
+    "handoff.returned": {**HANDOFF_FORM, "round": int, "package": str, "items": TEXTS, "reason": str},
+    "handoff.abandoned": {"reason": str},
+    "custody.offered": CUSTODY_FORM,
+    "custody.accepted": CUSTODY_FORM,
+    "custody.refused": CUSTODY_FORM,
+    "entity.declared": {"name": str, "version": (str,), "attrs": ({"*": object},), "digests": (TEXTS,), "params": (TEXTS,),
+                        "metrics": ([METRIC_FORM],), "source": (object,), "at": (int,)},
+    "entity.described": {"value": object},
+    "edge.linked": {"to": str, "relation": str, "note": (str,)},
+    "criteria.set": {"rows": [CRITERION_FORM]},
+    "change.retracted": {"reason": (str,)},
+    "comment.added": {"text": str, "item": (str,)},
+}  # fmt: skip
 ABOUT_PEOPLE = [name for name, rules in KINDS.items() if rules.on in ("ledger", "person", "invitation")]
 ABOUT_PEOPLE.remove("value.erased")
 
@@ -1087,14 +1109,10 @@ class Roster:
     """One version of who belongs to the project; `people` maps person ids to rows."""
 
     def __init__(self, value: Any) -> None:
-        take(value, admins=[str], format=str, ledger=str, parents=[str], people=dict, purpose=str, recovery=[str])
-        take(value, threshold=int, version=int)
         self.people: dict[str, dict[str, Any]] = {}
         for person, row in value["people"].items():
-            full = {"mail": "", "team": "", "kind": "human", "status": "active", "joined": "", **take(row)}
-            take(full, name=str, keys=[str], roles=[str], mail=str, team=str, kind=str, status=str, joined=str)
-            known = ("name", "keys", "roles", "mail", "team", "kind", "status", "joined")
-            self.people[person] = {name: full[name] for name in known}
+            full = {"mail": "", "team": "", "kind": "human", "status": "active", "joined": "", **row}
+            self.people[person] = {name: full[name] for name in PERSON_FORM}
         names = ("admins", "format", "ledger", "parents", "purpose", "recovery", "threshold", "version")
         self.raw = dumps({**{name: value[name] for name in names}, "people": self.people})
         self.admins, self.recovery = set(value["admins"]), set(value["recovery"])
@@ -1213,15 +1231,11 @@ class People:
             fact.payload = fact.value
             if KINDS[fact.name].signed:
                 fact.raw, fact.payload, fact.envelopes = read_signed(fact.value, KINDS[fact.name].signed)
-            take(fact.payload, **FORMS.get(fact.name, {}))
+            take(fact.payload, **FORMS[fact.name])
             if fact.name == "roster.set":
                 fact.payload = {**fact.payload, "roster": Roster(fact.payload)}
             elif fact.name == "ledger.founded":
                 fact.payload = {**fact.payload, "roster": Roster(fact.payload["roster"])}
-            elif fact.name == "person.revoked":
-                take(fact.payload["last"], **dict.fromkeys(fact.payload["last"], str))
-            for one in fact.payload.get("continues", []) if fact.name == "chain.opened" else []:
-                take(one, chain=str, seq=int, hash=str)
         except Malformed:
             fact.counts = FORM
         return not fact.counts
@@ -1442,7 +1456,10 @@ class People:
         """Take in which branches of a forked chain its person lets stand."""
         why_not = self.carried(fact)
         for event_id in [] if why_not else fact.payload["heads"]:
-            at = self.chains.find(event_id)
+            try:
+                at = self.chains.find(bytes.fromhex(event_id).hex())
+            except ValueError:
+                return SIGNATURE
             if at is None:
                 continue
             if at.label[:64] != fact.payload["chain"] or self.author(at.label) not in fact.signers:
@@ -1555,11 +1572,6 @@ class People:
 
 # --- 7. Changes (§5, §8): what counts, what was replaced or erased, and what each sign-off says -------------------------
 
-SIGNOFF = {
-    "bound": dict, "covers": [str], "decision": str, "expires": int, "frontier": dict, "gate": str, "handoff": str, "ledger": str,
-    "meaning": str, "package": str, "purpose": str, "reason": str, "role": str, "roster": [str], "round": int, "seen": dict,
-    "t": int, "template": str,
-}  # fmt: skip
 SEEN = ("item.answered", "item.verified", "waiver.granted", "finding.raised", "na.confirmed", "readback.confirmed")
 PARTS = {"code": "code", "data": "dataset", "features": "feature", "env": "environment", "model": "model"}
 BIRTHS = ("handoff.opened", "entity.declared")
@@ -1576,6 +1588,7 @@ class Record:
         self.handoffs: dict[str, list[Change]] = {}
         self.uncounted: Counter[str] = Counter()
         self.erased_by: dict[str, Change] = {}
+        self.sealed: dict[str, list[Change]] = {}  # entity -> sealings that refer to it
         self.nodes: dict[str, list[Change]] = {}
         self.makers: dict[str, list[str]] = {}
         self.newer: dict[str, set[str]] = {}  # entity -> critical kinds that this script does not know
@@ -1609,26 +1622,29 @@ class Record:
             self.nodes.setdefault(change.entity, []).append(change)
         if change.live and change.name == "edge.linked" and change.payload["relation"] == "made":
             self.makers.setdefault(change.payload["to"], []).append(change.entity)
-        rules = KINDS.get(change.name)
-        acts = change.counts in (YES, ABSENT, ERASED) or (
-            change.counts == FORM and rules is not None and not rules.signed
-        )
-        if rules is not None and acts:
-            for target in change.over:
-                self.replace(change, self.by_id.get(target))
-        if change.name == "value.erased" and not change.counts:
+        if not change.live:
+            return
+        self.replace(change)
+        if change.name == "value.erased":
             self.erase(change)
+        elif change.name == "package.sealed":
+            rows = change.payload["manifest"].get("entities")
+            ids = [row.get("id") for row in rows if type(row) is dict] if type(rows) is list else []
+            for entity in {change.entity, *(one for one in ids if type(one) is str)}:
+                self.sealed.setdefault(entity, []).append(change)
 
     @staticmethod
     def judge_fact(change: Change, why_not: str) -> str:
         """Return why a change about people, which holds by itself, does not count where it stands."""
+        rules = KINDS[change.name]
         if change.value is MISSING:
             return ABSENT
-        if change.name in ("invite.accepted", "join.requested"):
-            return why_not if why_not in (REVOKED, FORKED, UNOPENED) else YES
-        if change.name in ("ledger.founded", "chain.opened"):
+        if change.entity.partition(":")[0] != rules.on:
+            return FORM
+        joins = change.name in ("invite.accepted", "join.requested") and why_not in (PENDING, STRANGER)
+        if rules.signed or joins:
             return YES
-        return why_not or (ROLE if KINDS[change.name].role == "admin" and not change.admin else YES)
+        return why_not or (ROLE if rules.role == "admin" and not change.admin else YES)
 
     def judge(self, change: Change) -> str:
         """Return why a change by a member does not count, or the empty text."""
@@ -1647,14 +1663,12 @@ class Record:
                 why_not = self.judge_signed(change, rules)
                 if why_not:
                     return why_not
-            take(change.payload, **FORMS.get(change.name, {}))
-            if change.name == "handoff.filed":
-                take(change.payload["file"], path=str, sha256=str, size=int)
+            else:
+                take(change.value, **FORMS[change.name])
+            wrong_birth = change.name in BIRTHS and change.entity != self.born_as(change)
         except Malformed:
             return FORM
-        if change.name in BIRTHS and change.entity != self.born_as(change):
-            return BIRTH
-        return YES
+        return BIRTH if wrong_birth else YES
 
     @staticmethod
     def born_as(change: Change) -> str:
@@ -1673,42 +1687,61 @@ class Record:
         """Check a person's own signature and what it is for. Raises Malformed."""
         raw, change.payload, envelopes = read_signed(change.value, rules.signed)
         change.signers = self.people.signers(envelopes)
-        act = change.payload
+        if change.person not in change.signers:
+            return SIGNATURE
+        act = take(change.payload, **FORMS[change.name])
         if rules.signed == STATEMENT:
-            take(act, subject=[dict], predicateType=str, _type=str)
-            act = take(act.get("predicate"), **SIGNOFF)
-        take(act)
-        purpose = (act.get("ledger"), act.get("purpose"), act.get("handoff", change.entity))
-        if change.person not in change.signers or purpose != (self.ledger, change.name, change.entity):
+            act = act["predicate"]
+        if (act["ledger"], act["purpose"], act.get("handoff", change.entity)) != (
+            self.ledger,
+            change.name,
+            change.entity,
+        ):
             return SIGNATURE
         earlier = self.payloads.setdefault(sha256(raw), [])
         replayed = any(self.chains.in_past(change.event, one.event) for one in earlier)
         earlier.append(change)
         return REPLAY if replayed else YES
 
-    def replace(self, change: Change, target: Change | None) -> None:
-        """Let a change take the place of an earlier one, where the earlier one's kind allows it."""
-        if target is None or not target.live or (target.entity, target.field) != (change.entity, change.field):
-            return
-        rules = KINDS.get(target.name)
-        if rules is None or rules.rule == "nobody" or not self.chains.in_past(change.event, target.event):
-            return
-        if rules.rule == "closing":
-            target.live = change.name != rules.closed_by
-            return
-        role = target.value.get("role") if rules.rule == "answer" and type(target.value) is dict else ""
-        settles = bool(role) and role in change.roles and change.name == target.name
-        target.live = not (settles or change.person == target.person)
+    def replace(self, change: Change) -> None:
+        """Let a change take the place of those that it names, where their kind allows it."""
+        for target in (self.by_id.get(one) for one in change.over):
+            if target is None or not target.live or (target.entity, target.field) != (change.entity, change.field):
+                continue
+            rules = KINDS.get(target.name)
+            if rules is None or rules.rule == "nobody" or not self.chains.in_past(change.event, target.event):
+                continue
+            if rules.rule == "closing":
+                target.live = change.name != rules.closed_by
+                continue
+            role = target.value.get("role") if rules.rule == "answer" and type(target.value) is dict else ""
+            settles = bool(role) and role in change.roles and change.name == target.name
+            target.live = not (settles or change.person == target.person)
 
     def erase(self, tombstone: Change) -> None:
-        """Let a tombstone take its targets' values away."""
+        """Let a tombstone take its targets' values away; two persons sign where a sealed package refers to them."""
+        members = self.people.members(tombstone.event).people
+        two = sum(members.get(one, {}).get("status") == "active" for one in tombstone.signers) >= 2
         for target_id in tombstone.payload["targets"]:
             target = self.by_id.get(target_id)
-            if target is None:
+            if target is None:  # not looked at here; if its value is gone, this is why
                 self.erased_by.setdefault(target_id, tombstone)
-            elif target.name not in PROTECTED and self.chains.in_past(tombstone.event, target.event):
-                self.erased_by.setdefault(target_id, tombstone)
-                target.counts, target.live, target.value = ERASED, False, MISSING
+                continue
+            sealed = any(self.chains.in_past(tombstone.event, one.event) for one in self.sealed.get(target.entity, ()))
+            if target.name in PROTECTED or target.name not in KINDS or (sealed and not two):
+                continue
+            if not self.chains.in_past(tombstone.event, target.event):
+                continue
+            if target.value is MISSING and target.counts not in (YES, ABSENT):
+                continue
+            self.erased_by.setdefault(target_id, tombstone)
+            judged = target.counts in (YES, ABSENT, FORM, BIRTH, SIGNATURE, REPLAY)
+            target.live, target.value = False, MISSING
+            if judged:  # what it says it replaced stays replaced, whether its value can still be judged or not
+                target.counts = ERASED
+                rules = KINDS[target.name]
+                if not rules.on or target.entity.partition(":")[0] in rules.on.split():
+                    self.replace(target)
 
     def seen_digests(self, handoff: str) -> dict[str, str]:
         """Return, for each item of a handoff, the digest of what a sign-off of now would have seen."""
