@@ -358,3 +358,16 @@ def test_the_index_says_what_the_record_says_after_every_act(company: Company) -
     for name in company.people:
         desk.become(company.people[name])
         assert [d for _, d in desk.inbox()] == desk.duties(company.project), name
+
+
+def test_a_later_gate_waits_for_the_earlier_one_of_the_same_version(company: Company) -> None:
+    """R098: operations' gate names the gate that the model version has not passed yet, also where two such gates are open."""
+    acts = company.acts("Ana")
+    packs = company.desk.packs_for("starter-engineering-to-operations", company.project)
+    second = acts.open_handoff(company.ids["model"], packs).entity
+    acts.open_handoff(company.ids["model"], packs)
+
+    assert any(r.code == "earlier-gate" for r in company.project.look(second).status.reasons)
+    company.fill()
+    company.sign_all()
+    assert not any(r.code == "earlier-gate" for r in company.project.look(second).status.reasons)

@@ -157,7 +157,7 @@ class Scene:
         sealed_parts: `package.parts` of the sealed manifest.
         template: digest of the template list.
         questions: questions about this handoff, its model or items.
-        passed: ids of gates that the model line passed before.
+        passed: ids of gates that the model version passed before.
         waiting: for whom events wait that are not here, in words.
         names: person id to name.
     """

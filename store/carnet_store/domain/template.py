@@ -119,7 +119,7 @@ class SignoffRow:
 class Policy:
     """Rules of the whole gate."""
 
-    requires_gate: tuple[str, ...] = ()  # one of these gates was passed before by the same model line
+    requires_gate: tuple[str, ...] = ()  # one of these gates was passed before by the same model version
     sealed_package: bool = True
     open_blocking_questions: int = 0  # more open blocking questions than this block
     min_reviewers: int = 1  # distinct persons who verified something

@@ -87,6 +87,7 @@ class Project:
         self.clock = clock
         self._read_pack = read_pack
         self._packs: dict[str, Pack] = {}
+        self._asking: set[str] = set()
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -365,7 +366,7 @@ class Project:
             sealed_parts=package.parts(sealed) if sealed else {},
             template=package.template_digest(handoff),
             questions=questions,
-            passed=self._passed_gates(handoff) if asked.policy.requires_gate else frozenset(),
+            passed=self._passed_gates(handoff, asked.policy.requires_gate),
             waiting=self.waits_for(),
             names=names,
         )
@@ -421,15 +422,19 @@ class Project:
         rows = self.entities("criteria", text=self.row(handoff.opened.model).name, limit=1)
         return self.node(rows[0].id) if rows else None
 
-    def _passed_gates(self, handoff: Handoff) -> frozenset[str]:
-        line = self.row(handoff.opened.model).name
+    def _passed_gates(self, handoff: Handoff, wanted: Sequence[str]) -> frozenset[str]:
+        """Return which of these gates the same model version passed; one that is being asked for already counts for none."""
         found: set[str] = set()
-        for other in self.handoffs():
-            same = self.row(other.opened.model).name == line
-            if other.id == handoff.id or not same or other.gate.id in found:
-                continue
-            if self.look(other.id).status.verdict in ("passed", "overridden"):
-                found.add(other.gate.id)
+        self._asking.add(handoff.id)
+        try:
+            for other in self.handoffs():
+                same = other.opened.model == handoff.opened.model and other.gate.id in wanted
+                if not same or other.id in self._asking or other.gate.id in found:
+                    continue
+                if self.look(other.id).status.verdict in ("passed", "overridden"):
+                    found.add(other.gate.id)
+        finally:
+            self._asking.discard(handoff.id)
         return frozenset(found)
 
     def stage(self, model: str) -> str:
