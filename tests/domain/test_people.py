@@ -473,7 +473,9 @@ def test_malformed_people_acts_do_not_count_and_do_no_harm(world: World) -> None
     ]
     for entity, kind, payload in odd:
         assert ana.why(ana.signed(entity, kind, payload)) in ("FORM", "SIGNATURE", "YES")
-    values: list[Any] = [{}, {"dsse": []}, {"dsse": [1]}, {"dsse": [{"payload": "", "payloadType": "", "signatures": []}]}):
+    envelope = {"payload": "", "payloadType": "", "signatures": []}
+    values: list[Any] = [{}, {"dsse": []}, {"dsse": [1]}, {"dsse": [envelope]}]
+    for value in values:
         assert ana.why(ana.act(world.entity, "roster.set", value)) == "FORM"
     assert ana.why(ana.comment(world.entity, "well")) == "YES"
     agree(ana)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,7 +141,7 @@ class Story:
                 self.chance.shuffle(others)
                 for other in others:
                     segments = other.segments()
-                    segments.sort(key=lambda s: (bool(s[1]) and b'"seq":0,' not in s[1][0], self.chance.random()))
+                    segments.sort(key=lambda s: (json.loads(s[1][0])[1]["seq"] if s[1] else 0, self.chance.random()))
                     store.take(segments)
 
 
@@ -194,7 +195,7 @@ def test_stores_that_met_agree(world_in: type[World], number: int, words: list[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(60))
+@pytest.mark.parametrize("number", range(12))
 def test_long_stories_agree(world: World, number: int) -> None:
     chance = random.Random(number)
     check(tell(world, number, chance.choices(ACTS, k=80), 4))

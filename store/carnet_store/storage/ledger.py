@@ -93,9 +93,9 @@ class Ledger:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def heads(self) -> list[Head]:
-        """Return the heads of all chains and branches, sorted by chain id."""
+        """Return the heads of all chains and branches, sorted by chain id; what a branch stands on comes before it."""
         rows = self.db.execute(
-            "SELECT no, key, branch, start, seq, hash, t FROM chain WHERE seq >= start ORDER BY key, branch"
+            "SELECT no, key, branch, start, seq, hash, t FROM chain WHERE seq >= start ORDER BY key, start, branch"
         )
         return [Head(*row) for row in rows]
 
@@ -240,7 +240,7 @@ class Ledger:
         """Take in segments of chains: check everything, fold, and commit or leave no trace.
 
         Args:
-            segments: (chain id, its lines in order) for each; branches come under the same chain id.
+            segments: (chain id, its lines in order) for each; branches come under the same chain id, each after what it stands on.
             commit: keep the result; otherwise `look` sees it inside the transaction, which is then rolled back.
             look: called with the outcome before the transaction ends.
             progress: hears the number of lines read.
