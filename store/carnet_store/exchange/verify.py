@@ -1192,9 +1192,9 @@ class People:
         self.places: dict[str, list[Event]] = {}  # roster -> where it stands
         self.newcomers: dict[str, str] = {}  # person -> name
         self.joined: dict[str, dict[str, Event]] = {}  # person -> acceptance -> where
-        self.revoked: list[tuple[str, Event]] = []
-        self.limits: dict[str, list[dict[str, int]]] = {}  # person -> for each revocation: label -> last good seq
-        self.adopted: set[str] = set()
+        self.ends: dict[str, list[tuple[Event, dict[str, int]]]] = {}  # person -> revocation, label -> last good seq
+        self.all_ends_known = False
+        self.adopted: dict[str, list[Event]] = {}  # event id -> where it was adopted
         self.forks: dict[str, int] = {}
         self.good: dict[str, int] = {}  # label -> last seq adopted after a fork
         self.signatures = 0
@@ -1212,7 +1212,8 @@ class People:
         for fact in facts:
             self.attempt(fact, {"ledger.founded": self.found, "roster.set": self.set_roster, "person.revoked": self.revoke,
                                 "event.adopted": self.adopt}.get(fact.name))  # fmt: skip
-        if self.limits:  # once more, now that every end is known: a roster beyond one is void, and what stands on it
+        self.all_ends_known = True
+        if self.ends:  # once more: a roster beyond an end is void, and what stands on it
             self.rosters = {digest: roster for digest, roster in self.rosters.items() if not roster.parents}
             self.places = {digest: self.places[digest] for digest in self.rosters}
             self.merged.clear()
@@ -1339,11 +1340,11 @@ class People:
     # The founding, rosters, revocations, each by the fact's own causal past
 
     def is_act(self, fact: Change) -> bool:
-        """Say whether an act is of this ledger and purpose, and on the person it is about."""
+        """Say whether an act is of this ledger and purpose, and on the entity it is about."""
         said = fact.payload
-        person = said.get("person")
-        mine = person is None or fact.entity == f"person:{person[:32]}"
-        return mine and (said["ledger"], said["purpose"]) == (self.ledger, fact.name)
+        person = said.get("person") or (self.author(fact.event.label) if fact.name == "fork.adopted" else "")
+        entity = f"person:{person[:32]}" if person else f"ledger:{self.ledger[:32]}"
+        return (said["ledger"], said["purpose"], fact.entity) == (self.ledger, fact.name, entity)
 
     def carried(self, fact: Change) -> str:
         """Return why a signed act does not stand where it is carried; note its signers."""
@@ -1355,10 +1356,9 @@ class People:
         fact.signers = self.signers(fact.envelopes)
         if carrier not in {person for key in self.keys_that_signed(fact.envelopes) for person in self.owners(key)}:
             return SIGNATURE
-        known = any(person == carrier and self.chains.in_past(fact.event, at) for person, at in self.revoked)
-        if (fact.name == "roster.set" or known) and self.is_beyond(carrier, fact.event):
-            return REVOKED
-        return YES
+        # Whether an end, an adoption or a roster holds is a matter of its past; a roster is void beyond any end at all.
+        everything = self.all_ends_known and fact.name == "roster.set"
+        return REVOKED if self.is_beyond(carrier, fact.event, None if everything else fact.event) else YES
 
     def found(self, fact: Change) -> str:
         """Take in the genesis."""
@@ -1411,7 +1411,7 @@ class People:
 
     def authorities(self, fact: Change, admins: set[str], recovery: set[str]) -> set[str]:
         """Return the admins and recovery keys that signed a fact and had not ended in its past; a key stands for one."""
-        ended = {person for person, at in self.revoked if at is not fact.event and self.chains.in_past(fact.event, at)}
+        ended = {person for person, ends in self.ends.items() if any(self.was_before(at, fact.event) for at, _ in ends)}
         found = set()
         for key in self.keys_that_signed(fact.envelopes):
             persons = sorted(person for person in self.owners(key) if person in admins and person not in ended)
@@ -1440,8 +1440,7 @@ class People:
                 self.reach(at.label, at.seq, limit)
             else:
                 limit.update(dict.fromkeys(self.chains.labels_of(chain), seq))
-        self.limits.setdefault(person, []).append(limit)
-        self.revoked.append((person, fact.event))
+        self.ends.setdefault(person, []).append((fact.event, limit))
         return YES
 
     def adopt(self, fact: Change) -> str:
@@ -1449,7 +1448,8 @@ class People:
         why_not = self.carried(fact)
         if why_not or not self.by_admins(fact):
             return why_not or SIGNATURE
-        self.adopted.update(fact.payload["events"])
+        for event_id in fact.payload["events"]:
+            self.adopted.setdefault(event_id, []).append(fact.event)
         return YES
 
     def adopt_fork(self, fact: Change) -> str:
@@ -1509,10 +1509,16 @@ class People:
         """Return the person who delegated a chain or branch, or the empty text."""
         return self.openings.get(self.chains.root(label), ("", ""))[0]
 
-    def is_beyond(self, person: str, event: Event) -> bool:
-        """Say whether an event lies beyond a revocation of its person and was not adopted."""
-        limits = self.limits.get(person, ())
-        return event.id not in self.adopted and any(event.seq > limit.get(event.label, -1) for limit in limits)
+    def was_before(self, cause: Event, event: Event) -> bool:
+        """Say whether one event lies in the past of another, and is not the same."""
+        return cause is not event and self.chains.in_past(event, cause)
+
+    def is_beyond(self, person: str, event: Event, past: Event | None) -> bool:
+        """Say whether an event lies beyond an end of its person, unadopted; by what lies in the past of `past` if given."""
+        ends = (limit for at, limit in self.ends.get(person, ()) if past is None or self.was_before(at, past))
+        if not any(event.seq > limit.get(event.label, -1) for limit in ends):
+            return False
+        return not any(past is None or self.chains.in_past(past, at) for at in self.adopted.get(event.id, ()))
 
     def standing(self, event: Event) -> Standing:
         """Say of an event's author whether the event counts by it, and which roles it held."""
@@ -1522,7 +1528,7 @@ class People:
         fork = self.forks.get(event.label[:64])
         if fork is not None and event.seq >= fork and event.seq > self.good.get(event.label, -1):
             return Standing(FORKED, person)
-        if self.is_beyond(person, event):
+        if self.is_beyond(person, event, None):
             return Standing(REVOKED, person)
         members = self.members(event)
         row = members.people.get(person)
