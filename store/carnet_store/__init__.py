@@ -20,6 +20,7 @@ from carnet_store.errors import (
 )
 
 if TYPE_CHECKING:
+    from carnet_store.core.fold import Change
     from carnet_store.desk import Desk
     from carnet_store.domain.gate import GateStatus, ItemStatus
     from carnet_store.domain.inbox import Duty
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from carnet_store.storage.store import ProjectRow, Store
 
 _PLACES = {
+    "Change": "core.fold",
     "Desk": "desk",
     "GateStatus": "domain.gate",
     "ItemStatus": "domain.gate",
@@ -46,6 +48,7 @@ __all__ = [
     "Acts",
     "Busy",
     "CarnetError",
+    "Change",
     "Desk",
     "Duty",
     "EntityRow",

@@ -83,6 +83,8 @@ ACTIONS: tuple[Action, ...] = (
     _act("comment", "c", "comment", "Write a comment on this.", _ABOUT, "act", "record"),
     _act("new", "n", "new", "Make a new one of what this screen lists.",
          ("models", "decisions", "handoff", "exchange", "lineage", "people"), "act", "record"),
+    _act("seal", "", "seal", "Seal the package: from here on everybody means the same bytes.",
+         ("handoff",), "act", "record"),
     _act("edit", "e ctrl+g", "edit", "Write the text in your editor.",
          (*_ANSWERING, "decision", "question", "prompt"), "act", "draft"),
     _act("edit_all", "E", "edit all", "Open all my open items as one document in your editor.",

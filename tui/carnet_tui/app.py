@@ -1,0 +1,38 @@
+"""The way into the live app: `run` paints the first rows, then loads the toolkit and `CarnetApp`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from carnet_store import Desk
+    from carnet_tui.live import CarnetApp
+
+__all__ = ["CarnetApp", "run"]
+
+
+def run(
+    start: Path | None = None, *, desk: Desk | None = None, who: str | None = None, bundle: Path | None = None
+) -> int:
+    """Open the TUI and return its exit code.
+
+    `start` is where the store is looked for (default: the working folder), `who` the person to be, `bundle` a file to
+    show the plan of. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
+    screen opens.
+    """
+    from carnet_tui.glyphs import choose
+
+    glyphs = choose()
+    from carnet_tui import live
+
+    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, glyphs=glyphs)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CarnetApp":
+        from carnet_tui.live import CarnetApp
+
+        return CarnetApp
+    raise AttributeError(name)

@@ -1,0 +1,276 @@
+"""Inbox: what needs me, what waits on others, what happened lately. Enter opens the right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.widget import Widget
+
+from carnet_store.errors import CarnetError
+from carnet_tui import frame_text
+from carnet_tui.desk_screen import DeskScreen
+from carnet_tui.rows import HeadRow, InboxRow, inbox_line
+from carnet_tui.screen import Path, Route
+from carnet_tui.text import Line, clean, fit_line
+from carnet_tui.views import inbox_view, words
+from carnet_tui.views.inbox_view import Entry
+from carnet_tui.widgets.line_list import LineList, Rows
+from carnet_tui.widgets.lines import TextBlock
+
+
+class InboxScreen(DeskScreen):
+    """Place 1."""
+
+    CONTEXTS: ClassVar[tuple[str, ...]] = ("inbox",)
+    PLACE = "inbox"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+        self.mine_only = False
+        self.due = ""
+        self.trouble = ""
+
+    # Reading
+
+    def read(self) -> None:
+        """Read the rows anew."""
+        self.trouble = ""
+        try:
+            found = self.desk.inbox()
+            now = self.project.now()
+        except CarnetError as error:
+            self.entries, self.due = [], ""
+            self.trouble = clean(f"{error.message}; {error.hint}" if error.hint else error.message)
+            return
+        self.entries = inbox_view.entries(found, now)
+        self.due = "" if any(e.row.section == "needs" for e in self.entries) else self.next_due()
+
+    def next_due(self) -> str:
+        """Return when something is next due, and what to do next."""
+        dates: list[tuple[str, str]] = []
+        for handoff in self.project.handoffs():
+            if handoff.opened.due and handoff.abandoned is None:
+                dates.append((handoff.opened.due, self.project.row(handoff.opened.model).title))
+        ahead = sorted(date for date in dates if date[0] >= words.instant(self.project.now()).date().isoformat())
+        if ahead:
+            return clean(f"Next due: {ahead[0][1]}, {ahead[0][0]}.")
+        return "No date is set. 2 lists the models, n there opens a handoff."
+
+    def source(self) -> Rows[InboxRow | HeadRow]:
+        """Return the rows of the list."""
+        return Rows(inbox_view.rows(self.entries, mine_only=self.mine_only), row_key)
+
+    def refresh_data(self) -> None:
+        """Show what is true now."""
+        self.read()
+        for found in self.query(LineList):
+            found.empty = self.empty()
+            found.refill(self.source())
+        for block in self.query(TextBlock):
+            block.show(layout=False)
+
+    def empty(self) -> str:
+        """Return what stands where there are no rows."""
+        return self.trouble or "Nothing here yet. 2 lists the models: n there makes a version and opens its handoff."
+
+    # Showing
+
+    def compose_content(self) -> Iterable[Widget]:
+        """Yield headline, list, detail."""
+        self.read()
+        glyphs = self.glyphs
+        yield TextBlock(self.headline, classes="roomy")
+        yield LineList(
+            self.source(), lambda row, cells: inbox_line(row, cells, glyphs), row_key, glyphs=glyphs, empty=self.empty()
+        )
+        yield TextBlock(self.detail, id="detail", classes="roomy")
+
+    def headline(self, cells: int) -> list[Line]:
+        """Return the line above the list."""
+        title = inbox_view.title(self.entries, self.due, mine_only=self.mine_only)
+        return [frame_text.headline(title, inbox_view.summary(self.entries), cells, self.glyphs)]
+
+    def detail(self, cells: int) -> list[Line]:
+        """Return the lines about the row under the cursor."""
+        room = frame_text.inbox_parts(*self.app.size)[2]
+        if not room:
+            return []
+        lines = inbox_view.shown_lines(inbox_view.detail(self.chosen, cells), self.glyphs)[: room - 1]
+        lines += [[]] * (room - 1 - len(lines))
+        return [frame_text.rule(cells, self.glyphs), *(fit_line(line, cells, self.glyphs.ellipsis) for line in lines)]
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The entry under the cursor."""
+        found = self.query(LineList)
+        row = found.first().chosen if found else None
+        if row is None:
+            return inbox_view.first(self.entries, mine_only=self.mine_only)
+        return next((e for e in self.entries if isinstance(row, InboxRow) and e.row.key == row.key), None)
+
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
+        """Tell about the row the cursor came to."""
+        super().on_line_list_highlighted(event)
+        for block in self.query("#detail").results(TextBlock):
+            block.show(layout=False)
+
+    def on_line_list_selected(self, event: LineList.Selected) -> None:
+        """Open it."""
+        self.do_open()
+
+    # Keys
+
+    def first_hints(self) -> Sequence[str]:
+        """Return the keys that matter most here."""
+        return ("open", "review", "sign", "question", "find")
+
+    def available(self, action_id: str) -> str | None:
+        """Return why an action has no object here."""
+        entry = self.chosen
+        if action_id in ("mine", "find", "import", "admit", "identity"):
+            return None
+        if entry is None and action_id in (
+            "open",
+            "review",
+            "sign",
+            "question",
+            "comment",
+            "graph",
+            "timeline",
+            "settle",
+        ):
+            return "nothing is listed"
+        if entry is None:
+            return None
+        is_handoff = entry.duty.entity.startswith("handoff:")
+        if action_id == "settle" and entry.duty.kind != "conflict":
+            return "no conflict here"
+        if action_id in ("review", "sign", "difference", "edit_all", "settle", "graph") and not is_handoff:
+            return "that is no handoff"
+        if action_id == "sign" and entry.duty.kind == "conflict":
+            return "a conflict is open, x settles it"
+        return None
+
+    def do_open(self) -> None:
+        """Open the right thing of the row under the cursor."""
+        entry = self.chosen
+        if entry is not None:
+            self.carnet.use_project(entry.project.id)
+            self.carnet.intent = "sign" if entry.duty.kind in ("sign", "stale") else ""
+            self.base.visit(target(entry))
+
+    def _on_handoff(self, name: str, intent: str = "") -> None:
+        entry = self.chosen
+        if entry is not None:
+            self.carnet.use_project(entry.project.id)
+            self.carnet.intent = intent
+            base: Path = (Route("inbox"), Route("handoff", (entry.duty.entity,)))
+            self.base.visit((*base, Route(name, (entry.duty.entity,))) if name != "handoff" else base)
+
+    def do_review(self) -> None:
+        """Go through what needs me."""
+        self._on_handoff("review")
+
+    def do_sign(self) -> None:
+        """Sign the package of the row."""
+        self._on_handoff("handoff", "sign")
+
+    def do_difference(self) -> None:
+        """Show what changed since my last signature."""
+        self._on_handoff("handoff", "difference")
+
+    def do_edit_all(self) -> None:
+        """Answer in the editor."""
+        self._on_handoff("handoff", "edit_all")
+
+    def do_settle(self) -> None:
+        """Settle the conflict."""
+        self.do_open()
+
+    def do_question(self) -> None:
+        """Ask about the row's subject."""
+        entry = self.chosen
+        if entry is not None:
+            self.carnet.use_project(entry.project.id)
+            self.flow(self.ask_question((entry.duty.entity,), entry.row.subject))
+
+    def do_comment(self) -> None:
+        """Comment on the row's subject."""
+        entry = self.chosen
+        if entry is not None:
+            self.carnet.use_project(entry.project.id)
+            self.flow(self.write_comment(entry.duty.entity, entry.row.subject))
+
+    def do_timeline(self) -> None:
+        """Show what happened to the row's subject."""
+        entry = self.chosen
+        if entry is not None:
+            self.carnet.use_project(entry.project.id)
+            self.base.enter(Route("timeline", (entry.duty.entity,)))
+
+    def do_graph(self) -> None:
+        """Show where the model of this handoff came from."""
+        entry = self.chosen
+        handoff = self.project.handoff(entry.duty.entity) if entry else None
+        if handoff is not None:
+            self.base.enter(Route("lineage", (handoff.opened.model,)))
+
+    def do_import(self) -> None:
+        """Open a bundle: the exchange lists those at hand."""
+        self.base.visit((Route("exchange"),))
+
+    def do_admit(self) -> None:
+        """Show who waits to join."""
+        self.base.enter(Route("people"))
+
+    def do_mine(self) -> None:
+        """Show only what needs me, or everything."""
+        self.mine_only = not self.mine_only
+        self.refresh_data()
+
+    def do_find(self) -> None:
+        """Find a row while typing."""
+        self.flow(self._find())
+
+    async def _find(self) -> None:
+        from carnet_tui.widgets.dialogs import Picker
+
+        things = [(e.row.key, f"{e.row.subject}  {e.row.what}", e.row.age) for e in self.entries]
+        chosen = await self.ask(Picker("Find in the inbox", things, glyphs=self.glyphs, verb="go there"))
+        if chosen is not None:
+            self.mine_only = False
+            self.refresh_data()
+            self.query_one(LineList).choose(chosen[0])
+
+    def copies(self) -> Sequence[tuple[str, str]]:
+        """Return what can be copied of the row."""
+        entry = self.chosen
+        if entry is None:
+            return ()
+        command = f"carnet handoff show {entry.row.subject}"
+        return (("name", entry.row.subject), ("id", entry.duty.entity), ("line", f"{entry.row.subject}  {entry.row.what}"),
+                *([("command", command)] if entry.duty.entity.startswith("handoff:") else []))  # fmt: skip
+
+
+def row_key(row: InboxRow | HeadRow) -> str | None:
+    """Return what identifies a row; None for a head."""
+    return row.key if isinstance(row, InboxRow) else None
+
+
+def target(entry: Entry) -> Path:
+    """Return where Enter leads from a row: the conflict, the review, the question, the handoff."""
+    duty, top = entry.duty, Route("inbox")
+    handoff = Route("handoff", (duty.entity,))
+    if duty.kind == "conflict":
+        return (top, handoff, Route("conflict", (duty.entity, duty.item)))
+    if duty.kind == "review":
+        return (top, handoff, Route("review", (duty.entity,)))
+    if duty.kind == "confirm":
+        return (top, handoff, Route("item", (duty.entity, duty.item)))
+    if duty.kind in ("question", "replied"):
+        return (top, Route("question", (duty.entity,)))
+    if duty.kind == "admit":
+        return (top, Route("people"))
+    return (top, handoff)

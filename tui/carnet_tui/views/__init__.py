@@ -1,0 +1,1 @@
+"""View models: from what the store says to rows and lines of cleaned text. Nothing here imports the UI toolkit."""

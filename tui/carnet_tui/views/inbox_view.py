@@ -1,0 +1,134 @@
+"""The inbox as rows and lines: what needs me, what waits on others, what happened lately.
+
+The first frame is painted from here before the UI toolkit is loaded, so this module imports little.
+"""
+
+from __future__ import annotations
+
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.rows import HeadRow, InboxRow, with_heads
+from carnet_tui.text import Line, clean
+from carnet_tui.views import words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from carnet_store import Duty, ProjectRow
+
+SIGNS: Mapping[str, str] = {
+    "conflict": "conflict",
+    "stale": "stale",
+    "returned": "returned",
+    "question": "question",
+    "replied": "question",
+    "confirm": "sign",
+    "review": "review",
+    "answer": "answer",
+    "seal": "seal",
+    "sign": "sign",
+    "admit": "admit",
+    "blocked": "waiting",
+    "waiting": "waiting",
+    "passed": "done",
+}
+"""Kind of a duty -> name of its sign in `glyphs.STATES`."""
+
+ENTER: Mapping[str, str] = {
+    "conflict": "shows both answers side by side",
+    "stale": "shows what changed since you signed; s signs again",
+    "returned": "opens the handoff with the reasons",
+    "question": "opens the question to reply",
+    "replied": "opens the reply; you close the question",
+    "confirm": "opens what was typed in your name",
+    "review": "goes through them one by one: y agree, n disagree",
+    "answer": "opens the handoff on your open items",
+    "seal": "opens the handoff; s seals the package",
+    "sign": "shows exactly what you would sign",
+    "admit": "opens the people who wait to join",
+}
+"""What Enter does with a duty, in words."""
+
+
+class Entry:
+    """A row with what it stands for."""
+
+    __slots__ = ("duty", "project", "row")
+
+    def __init__(self, row: InboxRow, duty: Duty, project: ProjectRow) -> None:
+        self.row = row
+        self.duty = duty
+        self.project = project
+
+
+def entries(found: Sequence[tuple[ProjectRow, Duty]], now: int) -> list[Entry]:
+    """Return the rows of an inbox, in its order. `now` is in ms; where several projects have rows, each row names its own."""
+    several = len({project.id for project, _ in found}) > 1
+    out = []
+    for project, duty in found:
+        gate = ""
+        if " > " in duty.gate:
+            start, _, end = duty.gate.partition(" > ")
+            gate = words.crossing(start, end, short=True)
+        subject = clean(duty.subject)
+        row = InboxRow(
+            state=SIGNS.get(duty.kind, "waiting"),
+            subject=f"{clean(project.name)}: {subject}" if several else subject,
+            what=clean(duty.what),
+            gate=gate,
+            checks=f"{duty.done}/{duty.total}" if duty.total else "",
+            age=words.ago(duty.t, now) if duty.t else "",
+            section=duty.section,
+            key=f"{project.id[:8]}:{duty.key}",
+        )
+        out.append(Entry(row, duty, project))
+    return out
+
+
+def rows(found: Sequence[Entry], *, mine_only: bool = False) -> list[InboxRow | HeadRow]:
+    """Return the rows under their heads."""
+    return with_heads([one.row for one in found if not mine_only or one.row.section == "needs"])
+
+
+def summary(found: Sequence[Entry]) -> str:
+    """Return the right end of the headline."""
+    needs = sum(one.row.section == "needs" for one in found)
+    return f"{needs} of {len(found)} need you" if found else ""
+
+
+def title(found: Sequence[Entry], due: str, *, mine_only: bool = False) -> str:
+    """Return the left end of the headline: the filter, or that all is clear and what is due next."""
+    if any(one.row.section == "needs" for one in found):
+        return "only what needs you" if mine_only else "everything"
+    return f"Nothing needs you. {due}" if due else "Nothing needs you."
+
+
+def detail(entry: Entry | None, cells: int) -> list[Line]:
+    """Return the lines below the list: the reason in words, and what Enter does."""
+    if entry is None:
+        return []
+    duty = entry.duty
+    lines: list[Line] = [[(f" {entry.row.subject}  ", "bold"), (entry.row.what, "")]]
+    lines += [[("   " + clean(text), "")] for text in duty.detail[:2]]
+    if len(duty.detail) > 3:
+        lines[-1].append((f"   and {len(duty.detail) - 2} more", "dim"))
+    elif len(duty.detail) == 3:
+        lines.append([("   " + clean(duty.detail[2]), "")])
+    what = ENTER.get(duty.kind, "opens the handoff" if duty.entity.startswith("handoff:") else "opens it")
+    if len(lines) < 4:
+        lines.append([("   ⏎ ", "key"), (what, "dim")])
+    return lines
+
+
+def first(found: Sequence[Entry], *, mine_only: bool = False) -> Entry | None:
+    """Return the entry the cursor stands on at first."""
+    for section in ("needs", "waiting", "recent"):
+        for one in found:
+            if one.row.section == section and (section == "needs" or not mine_only):
+                return one
+    return None
+
+
+def shown_lines(lines: list[Line], glyphs: Glyphs) -> list[Line]:
+    """Return lines with typographic signs replaced where the set of signs is ASCII."""
+    return [[(glyphs.shown(text), style) for text, style in line] for line in lines]
