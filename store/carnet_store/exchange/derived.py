@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from carnet_store.core.canonical import sha256_hex
+from carnet_store.domain.lineage import Node
 from carnet_store.exchange.attestation import Attestation, attestations
 from carnet_store.exchange.manifest import MANIFEST, SIGNATURE, ObjectRow, Segment
 from carnet_store.exchange.plan import Judge
@@ -35,11 +36,12 @@ def make_derived(
 ) -> dict[str, bytes]:
     """Return the derived files by name."""
     signed = list(attestations(ledger))
-    story = tell(ledger, segments, objects, missing, signed, base=base, exporter=exporter, judge=judge)
+    nodes, count = read_nodes(ledger)
+    story = tell(ledger, segments, objects, missing, signed, nodes, count, base=base, exporter=exporter, judge=judge)
     files = {one.path: one.lines for one in signed}
     files["verify.py"] = verify_script()
     files["README.html"] = render(story)
-    files["ro-crate-metadata.json"] = _crate(ledger, story, files, segments, objects, signed)
+    files["ro-crate-metadata.json"] = _crate(ledger, story, files, segments, objects, signed, nodes)
     return files
 
 
@@ -50,9 +52,9 @@ def _crate(
     segments: Sequence[Segment],
     objects: Sequence[ObjectRow],
     signed: Sequence[Attestation],
+    nodes: Sequence[Node],
 ) -> bytes:
     people = ledger.projection.people
-    nodes, _ = read_nodes(ledger)
     called = {node.digests["sha256"]: node.title for node in nodes if "sha256" in node.digests}
     listed = [CrateFile(MANIFEST, "", 0, "Bundle manifest"), CrateFile(SIGNATURE, "", 0, "Signature of the manifest")]
     listed += [

@@ -165,7 +165,9 @@ class Before:
 
 def count_control(line: bytes) -> int:
     """Return how many control, bidirectional and zero-width characters the texts of a line hold, signed texts included."""
-    found = sum(1 for match in _CONTROL.finditer(line) if match.group(1))
+    found = 0
+    if b"\\" in line or b"\x7f" in line or not line.isascii():  # three fast looks spare most lines the slow one
+        found = sum(1 for match in _CONTROL.finditer(line) if match.group(1))
     if b'"dsse":[' in line:
         for text in _PAYLOAD.findall(line):
             try:

@@ -218,7 +218,7 @@ def _head(story: Story) -> list[str]:
         ("Founded by", f"{_text(story.founder)} with key {_code(story.fingerprint)}"),
         ("Written by", _text(story.exporter)),
         ("Newest event", _text(utc(story.t))),
-        ("This bundle", f"{story.events:,} events, {story.object_count:,} objects; {part}"),
+        ("This bundle", f"events: {story.events:,}, objects: {story.object_count:,}; {part}"),
     ]
     return ["<dl>", *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows), "</dl>"]
 
@@ -338,5 +338,5 @@ def _digests(story: Story) -> list[str]:
         lines += _table(("SHA-256", "Bytes"), ((_code(digest), f"{size:,}") for digest, size in story.objects))
     lines += _more(len(story.objects), story.object_count, "objects")
     if story.missing_count:
-        lines.append(f"<p>{story.missing_count:,} objects that the record refers to are not in this bundle.</p>")
+        lines.append(f"<p>Referred to by the record and not in this bundle: {story.missing_count:,} objects.</p>")
     return lines

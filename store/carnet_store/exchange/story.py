@@ -40,6 +40,8 @@ def tell(
     objects: Sequence[ObjectRow],
     missing: Sequence[ObjectRow],
     signed: Sequence[Attestation],
+    nodes: Sequence[Node],
+    node_count: int,
     *,
     base: Mapping[str, str],
     exporter: str,
@@ -55,7 +57,6 @@ def tell(
     decisions = [v for e in _entities(ledger, "decision") if (v := read_decision(e, _live(ledger, e)))]
     questions = [q for e in _entities(ledger, "question") if (q := read_question(e, _live(ledger, e)))]
     unsettled = [q for q in questions if q.state != "closed"]
-    nodes, node_count = read_nodes(ledger)
     return Story(
         project=genesis.project if genesis else "",
         ledger=ledger.id,
@@ -107,7 +108,7 @@ def tell(
 
 
 def read_nodes(ledger: Ledger) -> tuple[list[Node], int]:
-    """Return the entities of the lineage, the first of each kind by name, and how many there are in all."""
+    """Return the entities of the lineage, the newest of each kind, and how many there are in all."""
     found: list[Node] = []
     total = 0
     for kind in NODES:
@@ -115,7 +116,7 @@ def read_nodes(ledger: Ledger) -> tuple[list[Node], int]:
             ledger.db.execute("SELECT count(*) FROM entity WHERE kind = ? AND name <> ''", (kind,)).fetchone()[0]
         )
         rows = ledger.db.execute(
-            "SELECT id FROM entity WHERE kind = ? AND name <> '' ORDER BY name, version, id LIMIT ?",
+            "SELECT id FROM entity WHERE kind = ? AND name <> '' ORDER BY t DESC, id LIMIT ?",
             (kind, MOST_OF_A_KIND),
         ).fetchall()
         found += [node for (entity,) in rows if (node := read_node(entity, _live(ledger, entity)))]
