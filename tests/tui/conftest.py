@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -76,3 +78,64 @@ def golden() -> Callable[[str, str], None]:
         assert path.read_text(encoding="utf-8") == text
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def places() -> ModuleType:
+    """The module that builds the store which the places are shown with."""
+    spec = importlib.util.spec_from_file_location("places", HERE / "places.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["places"] = module  # its dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tour(places: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The whole tour, for reading and for what does not hurt the next test: one a test file."""
+    folder = tmp_path_factory.mktemp("tour")
+    made = places.build(folder, {"CARNET_CONFIG": str(folder / "config")})
+    yield made
+    made.desk.close()
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[Pilot[int]]]:
+    """Run the app on a tour's store: `async with visit(tour, ("lineage", "model"), size=(80, 24)) as pilot`.
+
+    Each step is a screen's name and what it is about; a key of `tour.ids` stands for its entity.
+    """
+    for name in ("NO_COLOR", "CARNET_GLYPHS", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+    @asynccontextmanager
+    async def run(tour: Any, *steps: tuple[str, ...], size: tuple[int, int] = (80, 24), who: str = "Ana") -> Any:
+        from carnet_tui.glyphs import Glyphs
+        from carnet_tui.live import CarnetApp
+        from carnet_tui.screen import Route
+
+        tour.desk.become(tour.people[who])
+        path = tuple(Route(name, tuple(tour.ids.get(one, one) for one in about)) for name, *about in steps)
+        app = CarnetApp(tour.desk, glyphs=Glyphs(plain=False), start=path, folder=tour.folder)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot)
+            yield pilot
+
+    return run
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until work off the loop has come back and is painted."""
+    for _ in range(3):
+        await pilot.pause()
+        await asyncio.get_running_loop().run_in_executor(pilot.app.store_thread, lambda: None)  # type: ignore[attr-defined]
+    await pilot.pause()
+
+
+@pytest.fixture
+def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
+    """The function that waits until an app has nothing more to do."""
+    return settle

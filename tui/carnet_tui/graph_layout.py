@@ -6,30 +6,33 @@ one fold row a side, never left out silently. The same neighbours in the same si
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carnet_tui.text import ELLIPSIS, Line, fit, fit_line, line_width, pad, width
+from carnet_tui.text import ELLIPSIS, Line, fit, fit_line, line_width, pad, plural, width
 
 THIS = "this"
 FOLDS = {"up": "fold up", "down": "fold down"}
 """Keys of the spots that stand for the folded rest of a side."""
+NOTHING = "nothing recorded"
 COLUMNS_FROM = 60
 """Cells from which the three parts stand beside each other; below they stand under each other."""
+WIDEST = 120
+"""Cells the three parts fill at most: the eye must not travel from a name to its branch."""
 _ARM = 3
 _KIND_CELLS = 11
 
-_UNICODE = {
-    "arm": "─", "spine": "│",
-    "up": ("┐", "┤", "┘"), "up here": ("┬", "┼", "┴"),
-    "down": ("┌", "├", "└"), "down here": ("┬", "┼", "┴"),
+_Signs = Mapping[str, tuple[str, ...]]
+_ARMS = {True: "-", False: "─"}
+_UNICODE: _Signs = {
+    "up": ("┐", "┤", "┘"), "up here": ("┬", "┼", "┴"), "down": ("┌", "├", "└"), "down here": ("┬", "┼", "┴"),
 }  # fmt: skip
-_ASCII = {key: "-" if key == "arm" else "|" if key == "spine" else ("+", "+", "+") for key in _UNICODE}
+_ASCII: _Signs = dict.fromkeys(_UNICODE, ("+", "+", "+"))
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A neighbour: its key, kind, name and the relation in a word. Cleaned texts; `mark` is a word such as `stale`."""
+    """A neighbour: its key, kind, name and the relation in a word. Cleaned texts."""
 
     key: str
     kind: str
@@ -85,7 +88,7 @@ def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Ro
         room: rows at hand, at least 1.
         side: `up` or `down`.
     """
-    if total <= room and len(leaves) <= room:
+    if total <= len(leaves) <= room:
         return [_Row(one.key, one) for one in leaves]
     kinds: dict[str, list[Leaf]] = {}
     for one in leaves:
@@ -99,7 +102,7 @@ def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Ro
         depth += 1
     kept = {one.key for one in shown}
     rest = {kind: sum(one.key not in kept for one in group) for kind, group in kinds.items()}
-    words = ", ".join(f"{count} {kind}" for kind, count in rest.items() if count)
+    words = ", ".join(plural(count, kind) for kind, count in rest.items() if count)
     rows = [_Row(one.key, one) for one in leaves if one.key in kept]
     return [*rows, _Row(FOLDS[side], None, max(total, len(leaves)) - len(rows), words)]
 
@@ -112,6 +115,7 @@ def draw(
     up_total, down_total = max(ups_total, len(ups)), max(downs_total, len(downs))
     if cells < COLUMNS_FROM:
         return _under_each_other(this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused)
+    cells = min(cells, WIDEST)
     room = max(1, rows - 1)
     left = folded(ups, up_total, room, "up")
     right = folded(downs, down_total, room, "down")
@@ -124,16 +128,20 @@ def _styled(text: str, style: str, chosen: bool, focused: bool) -> tuple[str, st
 
 def _beside_each_other(
     this: Leaf, left: Sequence[_Row], right: Sequence[_Row], cells: int, chosen: str,
-    signs: dict[str, str | tuple[str, ...]], ellipsis: str, focused: bool,
+    signs: _Signs, ellipsis: str, focused: bool,
 ) -> Map:  # fmt: skip
     words = cells >= 100 and any(row.leaf and row.leaf.relation for row in (*left, *right))
     arm = _ARM + (9 if words else 0)
-    middle = min(max(width(this.name), width(this.kind)) + 4, max(16, cells // 4), 34)
+    middle = min(max(width(this.name), width(this.kind)) + 4, max(24, cells // 4), 34)
     side = (cells - middle - 2 * arm - 2) // 2
     height = max(len(left), len(right), 1)
     here = (height - 1) // 2
     spots: list[Spot] = []
-    heads = [(pad(" CAME FROM", side + 1 + arm), "title"), (pad("THIS", middle), "title"), (" " * arm + "USED BY", "title")]
+    heads = [
+        (pad(" CAME FROM", side + 1 + arm), "title"),
+        (pad("THIS", middle), "title"),
+        (" " * arm + "USED BY", "title"),
+    ]
     lines: list[Line] = [fit_line(heads, cells, ellipsis)]
     tops = {"up": (height - len(left)) // 2, "down": (height - len(right)) // 2}
     kinds = {
@@ -148,7 +156,11 @@ def _beside_each_other(
             if name == "down":
                 line += _middle(this, at == here, middle, chosen, bool(left), bool(right), signs, ellipsis, focused)
             start = line_width(line) + (arm if name == "down" else 0)
-            label = _label(row, side, kinds[name], name, chosen, ellipsis, focused) if row else [(" " * side, "")]
+            if row is not None:
+                label = _label(row, side, kinds[name], name, chosen, ellipsis, focused)
+            else:
+                none = NOTHING if at == here and not rows else ""
+                label = [(pad(none if name == "up" else f" {none}", side, "<", ellipsis), "dim")]
             branch = _branch(row, own, len(rows), at == here, name, arm, words, signs)
             line += [*label, branch] if name == "up" else [branch, *label]
             if row is not None:
@@ -161,13 +173,13 @@ def _beside_each_other(
 
 
 def _middle(
-    this: Leaf, here: bool, cells: int, chosen: str, left: bool, right: bool, signs: dict[str, str | tuple[str, ...]],
+    this: Leaf, here: bool, cells: int, chosen: str, left: bool, right: bool, signs: _Signs,
     ellipsis: str, focused: bool,
 ) -> Line:  # fmt: skip
     if not here:
         return [(" " * cells, "")]
     name = fit(this.name, cells - 4, ellipsis)
-    arm = str(signs["arm"])
+    arm = _ARMS[signs is _ASCII]
     blank = cells - 4 - width(name)
     return [
         _styled(f"[ {name} ]", "bold", chosen == THIS, focused),
@@ -194,11 +206,11 @@ def _label(
 
 def _branch(
     row: _Row | None, own: int, count: int, here: bool, side: str, cells: int, words: bool,
-    signs: dict[str, str | tuple[str, ...]],
+    signs: _Signs,
 ) -> tuple[str, str]:  # fmt: skip
     if row is None:
         return (" " * cells, "")
-    arm = str(signs["arm"])
+    arm = _ARMS[signs is _ASCII]
     if count == 1:
         join = arm
     else:
