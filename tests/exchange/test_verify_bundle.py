@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import json
 import subprocess
@@ -425,6 +426,22 @@ def test_waiting_events_do_not_count(project: tuple[Replica, Replica, str], tmp_
     code, text = run(path, "--trust", ana.world.id)
     assert code == 3 and "something named is not here" in text and f"had seen chain {ben.key[:16]}" in text
     assert all(event.label != cem.key or event.seq == 0 for event in checked(path).order)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_agrees_on_random_stories(world: World, tmp_path: Path, number: int) -> None:
+    """The stories of the convergence test: forks, ends, erasures, joining, all at once, told in part."""
+    path = Path(__file__).parents[1] / "properties" / "test_convergence.py"
+    spec = importlib.util.spec_from_file_location("stories", path)
+    assert spec is not None and spec.loader is not None
+    stories = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stories)
+    chance = Random(number)
+    story = stories.Story(world, chance, 4)
+    for _ in range(40):
+        story.act(chance.choice(stories.ACTS))
+    for one in story.stores:
+        agrees(one, tmp_path)
 
 
 ODD: list[Any] = [

@@ -1456,10 +1456,7 @@ class People:
         """Take in which branches of a forked chain its person lets stand."""
         why_not = self.carried(fact)
         for event_id in [] if why_not else fact.payload["heads"]:
-            try:
-                at = self.chains.find(bytes.fromhex(event_id).hex())
-            except ValueError:
-                return SIGNATURE
+            at = self.chains.find(event_id)
             if at is None:
                 continue
             if at.label[:64] != fact.payload["chain"] or self.author(at.label) not in fact.signers:
