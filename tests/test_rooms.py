@@ -75,3 +75,18 @@ def test_no_page_names_a_machine_or_a_registry() -> None:
             assert not re.search(
                 r"files\.pythonhosted\.org|pypi\.org/simple|/root/\.|/work/main", text
             ) or path == Path(__file__), name
+
+
+def test_whoever_folds_knows_every_kind() -> None:
+    """A fold that did not know a kind would take it for a newer Carnet's: the storage room registers them all."""
+    probe = "from carnet_store.core.kind import KINDS; print(*sorted(KINDS))"
+    alone = subprocess.run(
+        [sys.executable, "-c", f"import carnet_store.storage.ledger; {probe}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = [p.stem for p in (ROOT / "store/carnet_store/domain").glob("*.py") if p.stem != "__init__"]
+    everything = "; ".join(f"import carnet_store.domain.{name}" for name in sorted(modules))
+    full = subprocess.run([sys.executable, "-c", f"{everything}; {probe}"], capture_output=True, text=True, check=True)
+    assert alone.stdout == full.stdout
