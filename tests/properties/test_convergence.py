@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Replica, World
 
 ACTS = (
-    "comment", "answer", "settle", "retract", "declare", "import", "sign", "roster", "revoke", "fork", "adopt", "erase",
+    "comment", "comment", "answer", "answer", "settle", "erase", "sign", "resign", "comment", "answer", "settle", "retract", "declare", "import", "sign", "roster", "revoke", "fork", "adopt", "erase",
     "join", "admit", "key", "adopt_event", "resign", "exchange", "exchange", "exchange", "exchange",
 )  # fmt: skip
 ITEMS = ("data.split", "model.card", "ops.runbook")

@@ -8,7 +8,6 @@ Rules (docs/format.md sections 4, 9):
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,13 @@ from carnet_store.core import keys
 from carnet_store.core.event import Draft, Event
 from carnet_store.core.fold import Counts
 from carnet_store.core.keys import Signer
-from carnet_store.errors import CarnetError, Invalid, Untrusted
+from carnet_store.errors import Invalid, Untrusted
 from carnet_store.storage.projection import Projection, Touched, event_number
 from carnet_store.storage.reading import INDEX_MASK
-from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, connect, transaction
+from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, Rollback, connect, transaction
+from carnet_store.storage.verifying import Fault, find_faults
+
+__all__ = ["DAY", "Fault", "Head", "Ledger", "Taken", "missing_from"]
 
 DAY: Final = 86_400_000
 _SIGNATURES_AT_ONCE: Final = 2048
@@ -62,15 +64,6 @@ class Taken:
     forks: list[tuple[str, int]] = field(default_factory=list)
     touched: Touched = field(default_factory=Touched)
     first_new: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that `verify` found: in which chain, at which place (-1 for the whole), and what."""
-
-    chain: str
-    seq: int
-    what: str
 
 
 class Ledger:
@@ -257,9 +250,19 @@ class Ledger:
                 for key, segment in segments:
                     if len(key) != 64 or key.strip("0123456789abcdef"):
                         raise Invalid(f"not a chain id: {key!r:.80}")
+                    same: Iterator[bytes] = iter(
+                        ()
+                    )  # what is held from here on: a line that equals it was checked before
                     for line in segment:
-                        self._take_line(key, line, batch, taken)
                         lines += 1
+                        if next(same, b"") == line:
+                            taken.known += 1
+                            continue
+                        held = self._take_line(key, line, batch, taken)
+                        if held is not None:
+                            same = self.lines(held >> SEQ_BITS, (held & _SEQ_MASK) + 1, _SEQ_MASK)
+                        else:
+                            same = iter(())
                         if len(batch) >= _SIGNATURES_AT_ONCE:
                             self._check_signatures(batch)
                         if progress is not None and lines % 1000 == 0:
@@ -272,15 +275,16 @@ class Ledger:
                 if look is not None:
                     look(taken)
                 if not commit:
-                    raise _Rollback
-        except _Rollback:
+                    raise Rollback
+        except Rollback:
             self.projection.forget_cache()
         except BaseException:
             self.projection.forget_cache()
             raise
         return taken
 
-    def _take_line(self, key: str, line: bytes, batch: list[tuple[keys.Signed, str, int]], taken: Taken) -> None:
+    def _take_line(self, key: str, line: bytes, batch: list[tuple[keys.Signed, str, int]], taken: Taken) -> int | None:
+        """Take in one line; return the local number of the event where it was held already."""
         try:
             event = events.parse(line)
         except Invalid as error:
@@ -293,7 +297,7 @@ class Ledger:
         if held is not None:
             taken.known += 1
             self._fill(held[0], held[1], event, taken)
-            return
+            return int(held[0])
         seq = event.header.seq
         chain = self._branch_for(key, event, taken)
         self._insert(chain, event)
@@ -301,6 +305,7 @@ class Ledger:
             "UPDATE chain SET seq = ?, hash = ?, t = ? WHERE no = ?", (seq, event.id, event.header.t, chain)
         )
         taken.new += 1
+        return None
 
     def _branch_for(self, key: str, event: Event, taken: Taken) -> int:
         """Return the chain or branch that this event extends, opening one where it must."""
@@ -353,6 +358,8 @@ class Ledger:
 
     def _fill(self, number: int, line: bytes, event: Event, taken: Taken) -> None:
         """Keep values that were missing here and are not erased: the same event with more of its values."""
+        if line == event.line:
+            return
         held = events.parse(line)
         gained = {
             i for i, (mine, theirs) in enumerate(zip(held.values, event.values, strict=True)) if theirs and not mine
@@ -387,87 +394,13 @@ class Ledger:
 
     def verify(self, progress: Callable[[int], None] | None = None) -> list[Fault]:
         """Check every event as read back: form, links, heads, every signature; then fold anew and compare the tables."""
-        faults: list[Fault] = []
-        read = 0
-        try:
-            chains = self.db.execute(
-                "SELECT no, key, branch, parent, start, seq, hash FROM chain ORDER BY key, branch"
-            ).fetchall()
-            for no, key, _branch, _parent, start, seq, digest in chains:
-                read = self._verify_chain(faults, no, key, start, seq, digest, read, progress)
-            ids = self.db.execute("SELECT count(*) FROM event").fetchone()[0]
-            if ids != read and not faults:
-                faults.append(Fault("", -1, f"{ids} events are stored, {read} belong to a chain"))
-        except sqlite3.DatabaseError as error:
-            faults.append(Fault("", -1, f"the file cannot be read: {error}"))
-            return faults
-        if not faults:
-            faults += self._verify_tables()
-        return faults
-
-    def _verify_chain(
-        self, faults: list[Fault], no: int, key: str, start: int, last: int, digest: str, read: int,
-        progress: Callable[[int], None] | None,
-    ) -> int:  # fmt: skip
-        prev, want, t = "", start, 0
-        if start == 0:
-            prev = self.id
-        rows = self.db.execute(
-            "SELECT id, hash, t, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id",
-            (event_number(no, 0), event_number(no, _SEQ_MASK)),
-        )
-        for number, held, held_t, line in rows:
-            read += 1
-            seq = number & _SEQ_MASK
-            try:
-                event = events.parse(bytes(line))
-                if seq != want or event.header.seq != want:
-                    raise Untrusted(f"event {want} is missing")
-                if prev and event.header.prev != prev:
-                    raise Untrusted("it does not follow the event before it")
-                if event.id != held.hex() or event.header.t != held_t or event.header.t < t:
-                    raise Untrusted("it is not the event it was stored as")
-                if not keys.verify(bytes.fromhex(key), event.signature_bytes, event.signed_bytes):
-                    raise Untrusted("its signature does not hold")
-            except CarnetError as error:
-                faults.append(Fault(key, want, error.message))
-                return read
-            prev, t, want = event.id, event.header.t, want + 1
-            if progress is not None and read % 1000 == 0:
-                progress(read)
-        if want - 1 != last or (prev != digest and last >= start):
-            faults.append(Fault(key, want, f"the head is kept as {last}, the last event is {want - 1}"))
-        return read
-
-    def _verify_tables(self) -> list[Fault]:
-        before = self.projection.full_digest()
-        kept, found = self.projection.kept_sum(), self.projection.table_sum()
-        faults: list[Fault] = []
-        if kept != found:
-            faults.append(Fault("", -1, "the derived tables were altered; `carnet verify --rebuild` makes them anew"))
-        after = ""
-        try:
-            with transaction(self.db, self.path):
-                self.projection.refold()
-                after = self.projection.full_digest()
-                raise _Rollback
-        except _Rollback:
-            self.projection.forget_cache()
-        if after != before and not faults:
-            faults.append(
-                Fault("", -1, "the derived tables differ from the events; `carnet verify --rebuild` mends it")
-            )
-        return faults
+        return find_faults(self.db, self.path, self.id, self.projection, progress)
 
     def rebuild(self) -> None:
         """Make the derived tables anew from the events."""
         with transaction(self.db, self.path):
             self.projection.refold()
         self.projection.forget_cache()
-
-
-class _Rollback(Exception):
-    """Ends a transaction without a trace."""
 
 
 def missing_from(places: Mapping[str, str], head: Head) -> int:

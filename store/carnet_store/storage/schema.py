@@ -154,6 +154,10 @@ def drop_derived(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+class Rollback(Exception):
+    """Ends a transaction without a trace."""
+
+
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection, path: Path) -> Iterator[None]:
     """One write: BEGIN IMMEDIATE, then COMMIT, or nothing at all. On a network disk one writer at a time.
