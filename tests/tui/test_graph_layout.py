@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,7 +80,7 @@ def test_the_spine_hangs_together(name: str, ups: list[Leaf], downs: list[Leaf],
             cell for cell in range(start, line_width(made.lines[0])) if column(text, cell) in "┐┌┬"
             and (which == "up" or cell > made.spot(THIS).column)  # type: ignore[union-attr]
         )  # fmt: skip
-        for above, below in zip(spots, spots[1:], strict=False):
+        for above, below in itertools.pairwise(spots):
             assert below.row == above.row + 1
             assert column(grid[above.row], at) in down_arm
             assert column(grid[below.row], at) in up_arm

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from carnet_tui.text import Line, clean, clean_lines, pad, wrap
 
-LABEL_CELLS = 10
+LABEL_CELLS = 11
 
 
 def one_line(text: str) -> str:

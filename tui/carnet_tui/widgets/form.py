@@ -99,8 +99,9 @@ class Form(Sheet[dict[str, str]]):
     def on_mount(self) -> None:
         """Type at once, in the first field that must be filled and is not."""
         fields = list(self.query(Input))
-        empty = [f for b, f in zip(self._blanks, fields, strict=True) if b.required and not f.value]
-        (empty or fields)[0].focus()
+        empty = [field for field in fields if not field.value]
+        needed = [f for b, f in zip(self._blanks, fields, strict=True) if b.required and not f.value]
+        (needed or empty or fields)[0].focus()
 
     @property
     def typed(self) -> dict[str, str]:
