@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from carnet_store import Acts, Desk, Look, Project, Store, Written
+from carnet_store import Acts, Desk, Look, Project, Written
 from carnet_store.work.identity import Identity, Keyring
-from carnet_store.work.templates import load_pack
 
 MINUTE = 60_000
 
@@ -103,8 +102,8 @@ class Replica:
         entropy = Entropy(f"carnet-sample-replica:{team}")
         keyring = Keyring(folder / "keys", entropy=entropy)
         self.identities = make_identities(keyring, entropy, people)
-        store = Store.create(folder, load_pack, clock)
-        self.desk = Desk(store, keyring, next(iter(self.identities.values())), entropy=entropy)
+        first = next(iter(self.identities.values()))
+        self.desk = Desk.with_keyring(folder, keyring, first, clock=clock, entropy=entropy)
         self._project: Project | None = None
 
     def close(self) -> None:

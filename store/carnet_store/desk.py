@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from carnet_store.exchange.bundle import Written as BundleWritten
     from carnet_store.exchange.intake import Accepted
     from carnet_store.exchange.plan import Plan
+    from carnet_store.storage.backup import Kept
 
 DEFAULT_GATES = ("starter-research-to-engineering", "starter-engineering-to-operations")
 
@@ -160,6 +161,19 @@ class Desk:
         me = who or env.get("CARNET_ME") or None
         identity = keyring.choose(me) if me or keyring.identities() else keyring.new(*from_git(beside))
         return cls(Store.create(beside, _read_pack, clock), keyring, identity, ask=ask)
+
+    @classmethod
+    def with_keyring(
+        cls,
+        beside: Path,
+        keyring: Keyring,
+        me: Identity | None = None,
+        *,
+        clock: Callable[[], int] = now_ms,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> Desk:
+        """Open or make the store beside the work in `beside` with a keyring of its own, as a sample's; nobody's key is made."""
+        return cls(Store.create(beside, _read_pack, clock), keyring, me, entropy=entropy)
 
     def close(self) -> None:
         """Close everything that is open."""
@@ -404,6 +418,30 @@ class Desk:
             self._log_bundle(project, opened.identity, "heard", sender, path.name, opened.manifest.heads, [sender])
         self._written(project, {"ledger"})
         return done
+
+    def backup(self, path: Path, progress: Progress | None = None) -> Kept:
+        """Write the whole store to one file; what it holds of my chains counts as having left this machine.
+
+        Raises:
+            Refused, Invalid, Untrusted: as `storage.backup.backup`; no file was written.
+        """
+        from carnet_store.storage.backup import backup
+
+        kept = backup(self.store, path, progress)
+        for row in self.projects():
+            project = self.store.project(row.id)
+            authors = {project.people.person_of(head.key) for head in project.ledger.heads()}
+            for mine in self.keyring.identities():
+                if mine.person in authors:
+                    Actor(mine, self.keyring, project, self.store.ident, self.ask).shared()
+        return kept
+
+    @staticmethod
+    def restore(path: Path, beside: Path, progress: Progress | None = None) -> Kept:
+        """Make a store from a backup beside the work in `beside`. Raises as `storage.backup.restore`."""
+        from carnet_store.storage.backup import restore
+
+        return restore(path, beside, progress)
 
     def lying_around(self, folders: Sequence[Path]) -> list[Found]:
         """Return the bundles in these folders that were neither made nor taken in here; nothing is applied."""

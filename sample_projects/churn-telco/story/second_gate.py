@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from carnet_store import Look
-
 from replica import command, files, links, literal, table, text
+
+from carnet_store import Look
 
 from . import Story, record
 
