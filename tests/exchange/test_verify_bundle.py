@@ -818,6 +818,44 @@ def by_carnet(path: Path, ledger: str) -> int:
     return 0
 
 
+@pytest.mark.parametrize("number", range(60))
+def test_crafted_manifests_and_lines_end_in_a_sentence(
+    project: tuple[Replica, Replica, str], tmp_path: Path, number: int
+) -> None:
+    """THREATS 23: whatever a sender signs, the answer is a verdict or a refusal, never a traceback."""
+    _, ben, _ = project
+    random = Random(number)
+
+    def craft_manifest(entries: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        key = random.choice(sorted(manifest))
+        manifest[key] = crafted(random, manifest[key])
+
+    def craft_line(entries: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        path, lines, segment = lines_of(entries, manifest, ben.key)
+        _, *parts = json.loads(lines[-1])
+        place = random.randrange(3)
+        parts[place] = crafted(random, parts[place])
+        if isinstance(parts[0], dict) and place and random.random() < 0.8:
+            shape = json.dumps(parts[1], separators=(",", ":"), ensure_ascii=False).encode()
+            parts[0] |= {"shape": hashlib.sha256(shape).hexdigest(), "size": len(shape), "n": len(parts[1])}
+        texts = [json.dumps(one, separators=(",", ":"), ensure_ascii=False).encode() for one in parts]
+        signed = keys.pae("application/vnd.carnet.event+json", texts[0])
+        signature = keys.to_base64(ben.chain.sign(signed)).encode()
+        entries[path] = b"".join(lines[:-1]) + b'["%b",%b]\n' % (signature, b",".join(texts))
+        head = f"{segment['to']}:{hashlib.sha256(texts[0]).hexdigest()}"
+        segment["head"] = manifest["heads"][ben.key] = head
+
+    for edit in (craft_manifest, craft_line):
+        path = tmp_path / f"{edit.__name__}.carnet.zip"
+        try:
+            bundle(ben, path, edit)
+        except (CarnetError, KeyError, TypeError, ValueError, AttributeError):
+            continue  # not even a hostile sender can write that
+        for options in ((), ("--json",)):
+            code, text = run(path, *options)
+            assert code in (3, 4, 5, 6) and text.strip()
+
+
 def test_hostile_names_do_not_reach_the_terminal(world: World, tmp_path: Path) -> None:
     """THREATS 24: names, reasons and kinds from elsewhere carry no escape sequence out."""
     evil = "\x1b[2J\x1b]0;owned\x07\u202e\u200f\u2028 evil"

@@ -1768,7 +1768,7 @@ class Record:
         return max(rounds.items(), default=(0, set()))
 
     def state_of(self, signoff: Change) -> tuple[str, str]:
-        """Return (state, why) of a sign-off: fresh, stale, or void."""
+        """Return (state, why) of a sign-off: fresh, stale, replaced, or void."""
         if signoff.counts:
             return "void", REASONS[signoff.counts]
         said, handoff = signoff.payload["predicate"], signoff.entity
@@ -1777,7 +1777,7 @@ class Record:
         if said["role"] not in signoff.roles:
             return "void", "its signer did not hold the role then"
         if not signoff.live:
-            return "void", "its signer replaced it"
+            return "replaced", "its signer signed anew or withdrew it"
         number, packages = self.seal(handoff)
         if (said["round"], {said["package"]}) != (number, packages):
             return "stale", f"it signed the package of round {said['round']}; round {number} was sealed since"
@@ -2074,6 +2074,8 @@ class Check:
             one["person"]["id"] for one in signoffs if one["state"] == "fresh" and one["decision"].startswith("approve")
         }
         overrides = self.record.live(entity, "gate.overridden")
+        returns = self.record.live(entity, "handoff.returned")
+        packs = opened[0].payload["packs"] if opened else []
         return {
             "handoff": entity,
             "counts": bool(opened),
@@ -2084,9 +2086,20 @@ class Check:
             "approved_by_others": sorted(approving - set(givers)),
             "differs": bool(approving - set(givers)) if approving else None,
             "signoffs": signoffs,
+            "gate": packs[0]["id"] if packs else "",
+            "opened": opened[0].event.t if opened else 0,
+            "returns": [
+                {"by": self.person(one.person), "round": one.payload["round"], "reason": one.payload["reason"]}
+                for one in returns
+            ],
             "overridden_by": [self.person(change.person) for change in overrides],
             "newer": sorted(self.record.newer.get(entity, ())),
         }
+
+    def handoffs(self) -> list[dict[str, Any]]:
+        """Return all handoffs, in the order of their claimed opening."""
+        found = [self.handoff(entity) for entity in self.record.handoffs]
+        return sorted(found, key=lambda one: (one["opened"], one["handoff"]))
 
     def report(self, trust: str | None) -> dict[str, Any]:
         """Return everything that the report says, as JSON values."""
@@ -2133,7 +2146,7 @@ class Check:
             "incomplete": incomplete,
             "uncounted": {reason: {"changes": count, "why": REASONS[reason]} for reason, count in sorted(self.record.uncounted.items())},
             "forks": sorted(people.forks),
-            "handoffs": [] if self.increment else [self.handoff(entity) for entity in sorted(self.record.handoffs)],
+            "handoffs": [] if self.increment else self.handoffs(),
             "erased": [
                 {"by": self.person(tombstone.person), "why": tombstone.payload["reason"], "values": count}
                 for tombstone, count in sorted(tombstones, key=lambda pair: pair[0].id)
@@ -2168,22 +2181,27 @@ def render(report: dict[str, Any], name: str) -> list[str]:
         *(f"                - {one}" for one in verdicts["not_proven"]),
     ]
     for handoff in report["handoffs"]:
-        lines += ["", f"Handoff of {show(handoff['model'])}  round {handoff['round']}  {handoff['handoff']}"]
+        lines += ["", f"Handoff of {show(handoff['model'])} by {show(handoff['gate'])}, round {handoff['round']}",
+                  f"  {handoff['handoff']}"]  # fmt: skip
         if not handoff["counts"]:
             lines.append("  its opening does not count, so neither does anything below")
         lines += [f"  needs a newer Carnet to be judged: {show(kind)}" for kind in handoff["newer"]]
+        lines += [
+            f"  returned in round {one['round']} by {who(one['by'])}: {show(one['reason'])}"
+            for one in handoff["returns"]
+        ]
         lines += [f"  OVERRIDDEN by {who(person)}" for person in handoff["overridden_by"]]
         lines += [f"  package sha256:{package}" for package in handoff["packages"]] or ["  no package was sealed"]
         for one in handoff["signoffs"]:
             held = "held then" if one["held"] else "NOT held then"
             lines.append(
-                f"  {one['state'].upper():5}  {who(one['person'])}: {show(one['decision'], 40)} as {show(one['role'], 40)} ({held})"
+                f"  {one['state'].upper():8}  {who(one['person'])}: {show(one['decision'], 40)} as {show(one['role'], 40)} ({held})"
             )
             lines.append(
-                f"         “{show(one['meaning'])}”, {when(one['claimed'])} (claimed), package {show(one['package'], 12)}"
+                f"            “{show(one['meaning'])}”, {when(one['claimed'])} (claimed), package {show(one['package'], 12)}"
                 + (f", until {when(one['expires'])}" if type(one["expires"]) is int and one["expires"] else "")
             )
-            lines += [f"         {show(one['why'], 300)}"] if one["why"] else []
+            lines += [f"            {show(one['why'], 300)}"] if one["why"] else []
         if handoff["signoffs"] and handoff["differs"] is not None:
             givers = ", ".join(show(person["name"], 60) for person in handoff["givers"])
             lines.append(
