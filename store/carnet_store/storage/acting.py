@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -250,8 +251,10 @@ def _unblocked(before: GateStatus, after: GateStatus) -> tuple[str, ...]:
 
 def _next(look: Look, title: str) -> str:
     status = look.status
+    bundle = shlex.quote(f"{title.replace('@', '-').replace('/', '-')}.carnet.zip")
+    title = shlex.quote(title)  # names may come from elsewhere, and people paste this into a shell
     if status.verdict == "passed":
-        return f"carnet export {title.replace('@', '-')}.carnet.zip"
+        return f"carnet export {bundle}"
     if not status.reasons:
         return f"carnet handoff show {title}"
     reason = status.reasons[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class HandoffActs(Acting):
             drafts,
             f"opened a handoff of {title}: {gate.title}",
             entity=entity,
-            next_=f"carnet answer {title} ITEM VALUE",
+            next_=f"carnet answer {shlex.quote(title)} ITEM VALUE",
         )
 
     def repack(

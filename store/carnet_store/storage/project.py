@@ -196,7 +196,7 @@ class Project:
         return f"kind IN ({','.join('?' * len(kinds))})", tuple(kinds)
 
     def resolve(self, text: str, *kinds: str) -> str:
-        """Return the entity meant by an id, the start of one, a name, `name@version`, or a handoff's model.
+        """Return the entity meant by an id, the start of one, a code (`D-3`), a name, `name@version`, or a handoff's model.
 
         Raises:
             NotFound: nothing. Usage: several; the message lists them.
@@ -205,6 +205,12 @@ class Project:
         exact = self.ledger.db.execute("SELECT id FROM entity WHERE id = ?", (wanted,)).fetchone()
         if exact and (not kinds or wanted.partition(":")[0] in kinds):
             return wanted
+        letter, dash, number = wanted.upper().partition("-")
+        coded = {"D": "decision", "Q": "question"}.get(letter, "") if dash and number.isdecimal() else ""
+        if coded and (not kinds or coded in kinds):
+            known = sorted((self.row(entity).t, entity) for entity in self._ids(coded))
+            if 0 < int(number) <= len(known):
+                return known[int(number) - 1][1]
         name, _, version = wanted.partition("@")
         where, values = self._kinds(kinds)
         rows = self.ledger.db.execute(

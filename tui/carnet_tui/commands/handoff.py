@@ -1,0 +1,562 @@
+"""A handoff from opening to its end: open, list, show, assign, include, file, seal, edit, repack, return, abandon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from carnet_tui import console
+from carnet_tui.commands import PAIR, PATH, Group, add_to, session
+from carnet_tui.glyphs import STATES
+from carnet_tui.session import Session, find_item, quoted
+
+if TYPE_CHECKING:
+    from carnet_store import Look, Project
+
+handoff = Group("handoff", help="A model version crossing a gate: open, show, seal, return ...")
+
+REASON = click.option("--reason", required=True, help="Why; it stays in the record.")
+
+ITEM_WORDS: Mapping[str, str] = {
+    "ok": "in order", "na": "not applicable", "answered": "to verify", "open": "open", "unconfirmed": "to confirm",
+    "outsider": "answered by somebody without the role",
+}  # fmt: skip
+
+
+def state_word(state: str) -> str:
+    """Return an item's state in words."""
+    return ITEM_WORDS.get(state, state)
+
+
+# --- open --------------------------------------------------------------------------------------------------------------
+
+
+@add_to(
+    handoff, "open",
+    "carnet handoff open churn@2",
+    "carnet handoff open churn@2 --gate research-to-engineering --tier A --fact data.personal=yes --due 2026-05-01",
+    writes=True,
+)  # fmt: skip
+@click.argument("model")
+@click.option(
+    "--gate",
+    "gate",
+    default="",
+    metavar="PACK",
+    help="The gate's pack; default: the starter gate of the model's stage.",
+)
+@click.option("--tier", default="B", show_default=True, help="Risk tier: A critical, B standard, C experimental.")
+@click.option("--fact", "facts", type=PAIR, multiple=True, help="A fact the pack asks for. Repeatable.")
+@click.option("--due", default="", metavar="YYYY-MM-DD", help="By when.")
+@click.option("--criteria", default="", metavar="NODE", help="The criteria; default: the newest of the model's name.")
+@click.option("--include", "entities", multiple=True, metavar="NODE", help="A thing that crosses too. Repeatable.")
+@click.option("--previous", default="", metavar="HANDOFF", help="An earlier handoff whose answers may be offered.")
+@click.option("--new", is_flag=True, help="Declare the model version too, where other models exist.")
+def open_(
+    model: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], due: str, criteria: str, entities: tuple[str, ...],
+    previous: str, new: bool,
+) -> None:  # fmt: skip
+    """Open a handoff of a model version. The first model version of a project is declared on the way."""
+    here = session()
+    desk, project = here.desk(), here.project()
+    if due:
+        _checked_day(due)
+    earlier = here.handoff(previous)[1].handoff.id if previous else ""
+    others = [project.resolve(text) for text in entities]
+    rows = project.resolve(criteria, "criteria") if criteria else ""
+    known = _known_model(project, model, new)
+    chosen = gate or default_gate(project, known)
+    packs = desk.packs_for(chosen, project)
+    read = read_facts(packs, facts)
+    _checked_tier(packs, tier)
+    if not known:
+        name, _, version = model.partition("@")
+        known = here.acts(project).declare("model", name, version=version or "1").entity
+        console.talk(f"declared model {name}@{version or '1'}")
+    written = here.acts(project).open_handoff(
+        known, packs, tier=tier.upper(), facts=read, due=due, criteria=rows, entities=others, previous=earlier
+    )
+    look = project.look(written.entity)
+    if not here.json:
+        console.talk(
+            f"{len(look.checklist.items)} items at tier {look.checklist.tier}: {quoted('carnet', 'handoff', 'show', look.model.title)}"
+        )
+    here.wrote(written, show=written.entity)
+
+
+def default_gate(project: Project, model: str) -> str:
+    """Return the starter gate at the stage where a model version stands (`model` is empty for a new one)."""
+    from carnet_store.desk import DEFAULT_GATES
+
+    return DEFAULT_GATES[1] if model and project.stage(model) == "engineering" else DEFAULT_GATES[0]
+
+
+def _known_model(project: Project, text: str, new: bool) -> str:
+    """Return the model version's id, or empty where it is to be declared."""
+    from difflib import get_close_matches
+
+    from carnet_store import NotFound
+
+    try:
+        return project.resolve(text, "model")
+    except NotFound:
+        if new or not project.count("model"):
+            return ""
+        titles = [row.title for row in project.entities("model")]
+        near = get_close_matches(text, titles, 3)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise NotFound(
+            f"there is no model version {text!r}", f"{meant}carnet add model {text}, or --new, declares it"
+        ) from None
+
+
+def read_facts(packs: Sequence[Any], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return facts as they are stored; raises `Invalid` for what no pack asks and for what does not fit."""
+    from carnet_store import Invalid
+    from carnet_store.domain.template import facts_of, parse_fact
+
+    specs = {spec.id: spec for spec in facts_of([loaded.pack for loaded in packs])}
+    found: dict[str, Any] = {}
+    for key, text in pairs:
+        if key not in specs:
+            raise Invalid(f"no pack asks for the fact {key!r}", f"facts: {', '.join(sorted(specs)) or 'none'}")
+        value = parse_fact(specs[key], text)
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _checked_day(text: str) -> None:
+    from carnet_store import Usage
+    from carnet_store.domain.answer import is_date
+
+    if not is_date(text):
+        raise Usage(f"{text!r} is no day", "write it like 2026-05-01")
+
+
+def _checked_tier(packs: Sequence[Any], tier: str) -> None:
+    from carnet_store import Usage
+    from carnet_store.domain.template import TIERS
+
+    if tier.upper() not in TIERS:
+        meanings = [f"{t.id}: {t.title}, {t.meaning}" for t in packs[0].pack.tiers]
+        raise Usage(f"there is no tier {tier!r}", f"choose one of {', '.join(TIERS)}", meanings)
+
+
+# --- look --------------------------------------------------------------------------------------------------------------
+
+
+@add_to(
+    handoff, "list", "carnet handoff list", "carnet handoff list --json",
+    shape='[{"handoff", "model", "gate", "verdict", "done", "total", "round", "opened": ms, "due", "first_reason"}]',
+)  # fmt: skip
+def list_() -> None:
+    """List the handoffs of the project, newest first."""
+    here = session()
+    project = here.project()
+    rows: list[dict[str, Any]] = []
+    for one in project.handoffs():
+        look = project.look(one.id)
+        status = look.status
+        rows.append(
+            {"handoff": one.id, "model": look.model.title, "gate": one.gate.id, "verdict": status.verdict, "done": status.done,
+             "total": len(status.items), "round": status.round, "opened": one.change.t, "due": one.opened.due,
+             "first_reason": status.reasons[0].text if status.reasons else ""}
+        )  # fmt: skip
+    if here.json:
+        console.out_json(rows)
+        return
+    console.table(
+        [
+            [r["model"], r["gate"], r["verdict"], f"{r['done']}/{r['total']}", r["due"] or console.day(r["opened"]), r["first_reason"]]
+            for r in rows
+        ],
+        ("model", "gate", "verdict", "items", "due", "first reason"),
+    )  # fmt: skip
+    if not rows:
+        console.talk("No handoff yet. Next: carnet handoff open NAME@VERSION")
+
+
+@add_to(
+    handoff, "show", "carnet handoff show churn@2", "carnet handoff show churn@2 data.lineage", "carnet handoff show churn@2 --json",
+    shape='{"handoff", "model", "gate", "tier", "verdict", "round", "package", "reasons": [{"code", "text", "item", "role", '
+    '"persons"}], "items": [{"id", "title", "type", "section", "severity", "state", "evidence", "answers_role", '
+    '"verifies_role", "answer", "answered_by": [name], "reasons": [text], "turn"}], "signoffs": [{"role", "meaning", "quorum", '
+    '"missing", "signed": [name], "stale": [name], "could": [name]}], "waivers": [...], "files", "entities", "questions"}',
+)  # fmt: skip
+@click.argument("which", metavar="HANDOFF")
+@click.argument("item", required=False, default="")
+@click.option("--mine", is_flag=True, help="Only the items that wait for me.")
+@click.option("--open", "only_open", is_flag=True, help="Only the items that are not in order.")
+def show(which: str, item: str, mine: bool, only_open: bool) -> None:
+    """Show a handoff: verdict with its reasons, items, signatures; with ITEM one item wholly."""
+    here = session()
+    project, look = here.handoff(which)
+    if item:
+        show_item(here, project, look, find_item(look, item).id)
+        return
+    if here.json:
+        console.out_json(described(project, look))
+        return
+    roles = _my_roles(here, project) if mine else frozenset()
+    _show(project, look, only_open=only_open or mine, roles=roles if mine else None)
+
+
+def _my_roles(here: Session, project: Project) -> frozenset[str]:
+    row = project.members().people.get(here.desk().i().person)
+    return frozenset(row.roles) if row else frozenset()
+
+
+def described(project: Project, look: Look) -> dict[str, Any]:
+    """Return a handoff as `--json` shows it."""
+    status, name = look.status, project.person_name
+    return {
+        "handoff": look.handoff.id,
+        "model": look.model.title,
+        "model_id": look.model.id,
+        "gate": look.handoff.gate.id,
+        "tier": look.checklist.tier,
+        "verdict": status.verdict,
+        "round": status.round,
+        "package": status.package,
+        "sealed": status.sealed,
+        "changed_since_seal": list(status.changed_since_seal),
+        "reasons": reasons_of(look),
+        "items": [described_item(project, look, one.item.id) for one in status.items],
+        "signoffs": [
+            {"role": r.row.role, "meaning": r.row.meaning, "quorum": r.row.quorum, "missing": r.missing,
+             "signed": [name(s.change.person) for s in r.signed], "stale": [name(s.change.person) for s in r.stale],
+             "could": [name(p) for p in r.could]}
+            for r in status.rows
+        ],
+        "waivers": [
+            {"item": item, "by": name(c.person), "expires": getattr(c.value, "expires", 0), "reason": getattr(c.value, "reason", "")}
+            for item, c in status.waivers
+        ],
+        "files": console.plain(look.handoff.files),
+        "entities": [{"id": e, "title": project.title(e)} for e in look.handoff.entities],
+        "questions": [{"id": q.id, "code": project.code(q.id), "state": q.state, "text": q.question.text} for q in status.questions],
+    }  # fmt: skip
+
+
+def reasons_of(look: Look) -> list[dict[str, Any]]:
+    """Return why a gate is as it is, as JSON has it."""
+    return [
+        {"code": r.code, "text": r.text, "item": r.item, "role": r.role, "persons": list(r.persons)}
+        for r in look.status.reasons
+    ]
+
+
+def described_item(project: Project, look: Look, item_id: str) -> dict[str, Any]:
+    """Return one item as `--json` shows it."""
+    status = look.status.item(item_id)
+    if status is None:
+        return {}
+    item = status.item
+    return {
+        "id": item.id, "title": item.title, "type": item.type, "section": item.section, "severity": item.severity,
+        "state": status.state, "evidence": status.evidence, "answers_role": item.answers, "verifies_role": item.verifies,
+        "answer": console.plain(status.value), "answered_by": [project.person_name(c.person) for c in status.answers],
+        "verified_by": [project.person_name(c.person) for c in status.verifications],
+        "reasons": list(status.reasons), "turn": status.turn,
+    }  # fmt: skip
+
+
+def _show(project: Project, look: Look, *, only_open: bool, roles: frozenset[str] | None) -> None:
+    status, crossing = look.status, look.checklist.gate
+    due = f", due {look.handoff.opened.due}" if look.handoff.opened.due else ""
+    console.out(f"{look.model.title}: {crossing.title}, tier {look.checklist.tier}{due}")
+    package = f"package {console_digest(status.package)}, round {status.round}" if status.package else "not sealed yet"
+    console.out(f"{status.verdict.upper()}  {status.done} of {len(status.items)} items in order, {package}")
+    for reason in status.reasons[:12]:
+        console.out(f"  - {reason.text}")
+    if len(status.reasons) > 12:
+        console.out(f"  … and {len(status.reasons) - 12} more")
+    for section in look.checklist.sections:
+        rows = []
+        for item in section.items:
+            one = status.item(item.id)
+            if (
+                one is None
+                or (only_open and one.settled)
+                or (roles is not None and not waits_for(look, item.id, roles))
+            ):
+                continue
+            rows.append(
+                [
+                    sign(one.state),
+                    item.id,
+                    item.title,
+                    state_word(one.state),
+                    one.evidence,
+                    "" if one.settled else one.turn,
+                ]
+            )
+        if rows:
+            console.out(section.title.upper())
+            console.table(rows, indent="  ")
+    if look.status.rows and roles is None:
+        console.out("SIGNATURES")
+        console.table([_signature_row(project, row) for row in status.rows], indent="  ")
+    for item_id, change in status.waivers:
+        console.out(
+            f"WAIVED  {item_id} until {console.day(getattr(change.value, 'expires', 0))}: {getattr(change.value, 'reason', '')}"
+        )
+    going = [q for q in status.questions if q.state != "closed"]
+    if going:
+        console.out("QUESTIONS")
+        console.table(
+            [[project.code(q.id), "blocking" if q.question.blocking else q.state, q.question.text] for q in going], indent="  "
+        )  # fmt: skip
+
+
+def _signature_row(project: Project, row: Any) -> list[str]:
+    signed = ", ".join(project.person_name(s.change.person) for s in row.signed)
+    stale = ", ".join(project.person_name(s.change.person) for s in row.stale)
+    could = ", ".join(project.person_name(p) for p in row.could)
+    told = [f"signed by {signed}" if signed else "", f"stale: {stale}" if stale else ""]
+    if row.missing:
+        told.append(f"{row.missing} missing" + (f", could be {could}" if could else ", nobody holds the role"))
+    mark = sign("ok") if not row.missing else sign("open")
+    return [mark, row.row.role.replace("_", " "), row.row.meaning.replace("-", " "), "; ".join(t for t in told if t)]
+
+
+def waits_for(look: Look, item_id: str, roles: frozenset[str]) -> bool:
+    """Say whether an item waits for somebody with these roles: to answer or to verify it."""
+    from carnet_store.domain.gate import verifier_of
+
+    one = look.status.item(item_id)
+    if one is None or one.settled:
+        return False
+    if one.state == "answered":
+        return verifier_of(one.item, look.checklist) in roles
+    return one.item.answers in roles
+
+
+def sign(state: str) -> str:
+    """Return the one-cell ASCII sign of an item's state."""
+    marks = {"ok": "+", "na": "-", "waived": "w", "answered": "?", "open": ".", "unknown": "?"}
+    return marks.get(state) or (STATES[state].plain if state in STATES else "!")
+
+
+def console_digest(digest: str) -> str:
+    """Return the start of a digest in groups of four."""
+    from carnet_tui.text import digest as grouped
+
+    return grouped(digest)
+
+
+def show_item(here: Session, project: Project, look: Look, item_id: str) -> None:
+    """Show one item wholly: what is asked, why, the answers, the evidence, what is missing."""
+    if here.json:
+        console.out_json(described_item(project, look, item_id))
+        return
+    status = look.status.item(item_id)
+    if status is None:
+        return
+    item = status.item
+    console.out(f"{item.id}  {item.title}")
+    evidence = f", {status.evidence}" if status.evidence else ""
+    console.out(f"  {state_word(status.state)}{evidence}; {item.severity}, {item.type}, answered by {item.answers}, "
+                f"verified by {item.verifies or 'the machine'}")  # fmt: skip
+    for title, text in (("asks", item.help), ("why", item.why), ("guidance", item.guidance)):
+        if text:
+            console.out(f"  {title}:")
+            console.paragraph(text, "    ")
+    for option in item.options:
+        console.out(f"  option {option.id}  {option.meaning}")
+    for column in item.columns:
+        told = "/".join(column.options) or column.type
+        console.out(f"  column {column.id}  {column.title} ({told}{'' if column.required else ', optional'})")
+    for change in status.answers:
+        console.out(f"  answer of {project.person_name(change.person)}, {console.moment(change.t)}:")
+        for line in answer_lines(project, getattr(change.value, "answer", {})):
+            console.out(f"    {line}")
+    for change in status.verifications:
+        agreed = getattr(change.value, "agree", True)
+        reason = getattr(change.value, "reason", "")
+        console.out(
+            f"  {project.person_name(change.person)} {'agrees' if agreed else 'disagrees'}{': ' + reason if reason else ''}"
+        )
+    for reason in status.reasons:
+        console.out(f"  - {reason}")
+    if status.turn and not status.settled:
+        console.out(f"  turn: {status.turn}")
+
+
+def answer_lines(project: Project, value: Mapping[str, Any]) -> list[str]:
+    """Return an answer as lines for people."""
+    lines: list[str] = []
+    state = value.get("state")
+    if state in ("yes", "no", "unknown", "na"):
+        lines.append(
+            {"na": "not applicable"}.get(str(state), str(state)) + (f": {value.get('reason')}" if state == "na" else "")
+        )
+    for key in ("text", "signature", "note"):
+        if value.get(key):
+            lines += str(value[key]).split("\n")
+    lines += [str(word) for word in value.get("choice", ())]
+    for key in ("metric", "literal"):
+        if key in value:
+            lines.append(_number(project, value[key]))
+    lines += [f"{project.title(one)}  {one}" for one in value.get("links", ())]
+    lines += [str(one) for one in value.get("urls", ())]
+    lines += [
+        f"{one['path']}  {console.size(one['size'])}  sha256 {console_digest(one['sha256'])}"
+        for one in value.get("files", ())
+    ]
+    if "result" in value:
+        result = value["result"]
+        lines.append(f"$ {result['command']}")
+        lines.append(
+            f"exit code {result['exit_code']}, output of {console.size(result['output']['size'])} {result['output']['sha256'][:16]}"
+        )
+    for row in value.get("rows", ()):
+        lines.append("  ".join(f"{key}: {_cell(project, cell)}" for key, cell in row.items()))
+    if value.get("spoken_by"):
+        lines.append(f"spoken by {project.person_name(str(value['spoken_by']))}")
+    return lines
+
+
+def _number(project: Project, part: Mapping[str, str]) -> str:
+    source = f" ({project.title(part['entity'])} {part['name']})" if "entity" in part else ""
+    return f"{part['value']} {part.get('unit', '')}".rstrip() + source
+
+
+def _cell(project: Project, cell: object) -> str:
+    if isinstance(cell, Mapping):
+        return _number(project, cell)
+    if isinstance(cell, list | tuple):
+        return ", ".join(project.title(str(one)) for one in cell)
+    return str(cell)
+
+
+# --- act ---------------------------------------------------------------------------------------------------------------
+
+
+@add_to(
+    handoff, "assign", "carnet handoff assign churn@2 data.lineage Tom", "carnet handoff assign churn@2 role:operator Aiko --due 2026-05-01",
+    writes=True,
+)  # fmt: skip
+@click.argument("which", metavar="HANDOFF")
+@click.argument("target", metavar="ITEM|role:ROLE")
+@click.argument("who", metavar="NAME")
+@click.option("--due", default="", metavar="YYYY-MM-DD", help="By when.")
+@click.option("--reason", default="", help="Why.")
+def assign(which: str, target: str, who: str, due: str, reason: str) -> None:
+    """Ask a person to act on an item or in a role."""
+    here = session()
+    project, look = here.handoff(which)
+    if due:
+        _checked_day(due)
+    what = target if target.startswith("role:") else find_item(look, target).id
+    here.wrote(here.acts(project).assign(look.handoff.id, what, here.person(project, who), due, reason))
+
+
+@add_to(handoff, "include", "carnet handoff include churn@2 telco r-012", writes=True)
+@click.argument("which", metavar="HANDOFF")
+@click.argument("nodes", nargs=-1, required=True)
+def include(which: str, nodes: tuple[str, ...]) -> None:
+    """Let things belong to what crosses."""
+    here = session()
+    project, look = here.handoff(which)
+    entities = [project.resolve(text) for text in nodes]
+    for entity in entities:
+        here.wrote(here.acts(project).include(look.handoff.id, entity))
+
+
+@add_to(handoff, "file", "carnet handoff file churn@2 model.json README.md", writes=True)
+@click.argument("which", metavar="HANDOFF")
+@click.argument("paths", nargs=-1, required=True, type=PATH)
+@click.option("--name", default="", help="The name in the package, for a single file.")
+def file(which: str, paths: tuple[Path, ...], name: str) -> None:
+    """Let files belong to what crosses; their bytes go into the store and travel along."""
+    from carnet_store import NotFound
+
+    here = session()
+    project, look = here.handoff(which)
+    found = [here.env.path(path) for path in paths]
+    for path in found:
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}")
+    for path in found:
+        here.wrote(here.acts(project).file(look.handoff.id, path, name if len(found) == 1 else ""))
+
+
+@add_to(handoff, "seal", "carnet handoff seal churn@2", writes=True)
+@click.argument("which", metavar="HANDOFF")
+def seal(which: str) -> None:
+    """Seal the package: from here on everybody means the same bytes. It begins a new round."""
+    here = session()
+    project, look = here.handoff(which)
+    here.wrote(here.acts(project).seal(look.handoff.id))
+
+
+@add_to(
+    handoff, "return", "carnet handoff return churn@2 --reason 'the holdout leaks' --item approach.evaluation='AUC .84 on our re-run'",
+    writes=True,
+)  # fmt: skip
+@click.argument("which", metavar="HANDOFF")
+@REASON
+@click.option(
+    "--item", "items", type=PAIR, multiple=True, metavar="ITEM=REASON", help="What is wrong with an item. Repeatable."
+)
+def return_(which: str, reason: str, items: tuple[tuple[str, str], ...]) -> None:
+    """Return the package to its giver, with a reason for each item."""
+    here = session()
+    project, look = here.handoff(which)
+    named = {find_item(look, item).id: why for item, why in items}
+    here.wrote(here.acts(project).give_back(look.handoff.id, reason, named))
+
+
+@add_to(
+    handoff, "abandon", "carnet handoff abandon churn@2 --reason 'replaced by churn@3 before the gate'", writes=True
+)
+@click.argument("which", metavar="HANDOFF")
+@REASON
+def abandon(which: str, reason: str) -> None:
+    """End a handoff without a result."""
+    here = session()
+    project, look = here.handoff(which)
+    here.wrote(here.acts(project).abandon(look.handoff.id, reason))
+
+
+@add_to(
+    handoff, "repack",
+    "carnet handoff repack churn@2 --gate research-to-engineering --reason 'customers are affected'",
+    "carnet handoff repack churn@2 --tier A --fact data.personal=yes --reason 'personal data after all'",
+    writes=True,
+)  # fmt: skip
+@click.argument("which", metavar="HANDOFF")
+@click.option("--gate", default="", metavar="PACK", help="Another gate's pack.")
+@click.option("--tier", default="", help="Another risk tier.")
+@click.option("--fact", "facts", type=PAIR, multiple=True, help="A fact that changed. Repeatable.")
+@REASON
+def repack(which: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], reason: str) -> None:
+    """Move a handoff to another pack, tier or facts; answers stay where the items are the same."""
+    here = session()
+    desk = here.desk()
+    project, look = here.handoff(which)
+    packs = desk.packs_for(gate or look.handoff.gate.id, project)
+    _checked_tier(packs, tier or look.handoff.tier)
+    known = dict(look.handoff.facts)
+    for key, text in facts:
+        known.pop(key, None)
+        known |= read_facts(packs, [(key, text)])
+    here.wrote(here.acts(project).repack(look.handoff.id, packs, (tier or look.handoff.tier).upper(), known, reason))
+
+
+@add_to(handoff, "edit", "carnet handoff edit churn@2", "EDITOR=nano carnet handoff edit churn@2 --all", writes=True)
+@click.argument("which", metavar="HANDOFF")
+@click.option("--all", "all_items", is_flag=True, help="All open items, not mine alone.")
+@click.option("--yes", is_flag=True, help="Record without asking once more.")
+def edit(which: str, all_items: bool, yes: bool) -> None:
+    """Open all your open items as one YAML document in $EDITOR; problems come back at their lines, nothing typed is lost."""
+    from carnet_tui.commands.sheet import edit_items
+
+    here = session()
+    project, look = here.handoff(which)
+    edit_items(here, project, look, all_items=all_items, yes=yes)
