@@ -29,7 +29,7 @@ async def press(pilot: Any, settled: Any, *keys: str) -> None:
 async def test_what_waits_for_me_stands_first(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """R044, R076: decisions and questions in one list, unsigned and replaced ones said in words."""
+    """R044, R073: decisions and questions in one list, unsigned and replaced ones said in words."""
     async with visit(tour, ("decisions",)) as pilot:
         text = screen_text(pilot.app)
         rows = [line.split()[1:3] for line in text.splitlines() if " Q-" in line[:6] or " D-" in line[:6]]
@@ -58,7 +58,7 @@ async def test_a_decision_shows_who_why_options_and_what_replaced_it(
 async def test_a_new_decision_needs_a_reason_and_is_kept_when_one_leaves(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """R072: at most four fields must be filled; what was typed comes back."""
+    """R073, R074: at most four fields must be filled; what was typed comes back."""
     async with visit(small, ("decisions",), size=(80, 30)) as pilot:
         assert "No decision and no question yet" in screen_text(pilot.app)
         await press(pilot, settled, "n", "d", "ctrl+d")
@@ -74,7 +74,7 @@ async def test_a_new_decision_needs_a_reason_and_is_kept_when_one_leaves(
         assert "nothing written yet" in text and "by far" in text and "option" in text
         assert not small.project.decisions()
         await press(pilot, settled, "enter")
-        assert "Decided: trees." in screen_text(pilot.app)
+        assert "decided: trees" in screen_text(pilot.app).casefold()
     [view] = small.project.decisions()
     assert (view.decision.question, view.decision.choice) == ("Which?", "trees")
     assert view.decision.reason == "ok they win\nby far" and view.decision.about == (small.ids["model"],)
@@ -93,14 +93,16 @@ async def test_a_name_nobody_has_is_refused_before_anything_is_written(
 async def test_what_was_typed_for_me_is_confirmed_with_my_key(
     places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """R077: a decision in another's name stays unsigned until that person confirms it."""
+    """R073: a decision in another's name stays unsigned until that person confirms it."""
     tour = places.build(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")}, runs=0)
     async with visit(tour, ("decisions",), ("decision", "typed"), who="Grace") as pilot:
         assert "⏎ confirm" in screen_text(pilot.app)
         await press(pilot, settled, "enter")
         assert "You say with your own key" in screen_text(pilot.app)
         await press(pilot, settled, "enter")
-        assert "Confirmed the decision." in screen_text(pilot.app) and "unsigned" not in screen_text(pilot.app)
+        assert "confirmed the decision" in screen_text(pilot.app).casefold() and "unsigned" not in screen_text(
+            pilot.app
+        )
     view = tour.project.decision(tour.ids["typed"])
     assert not view.unsigned_by
     async with visit(tour, ("decisions",), ("question", "mine"), who="Tom") as pilot:
@@ -108,11 +110,11 @@ async def test_what_was_typed_for_me_is_confirmed_with_my_key(
         await press(pilot, settled, "enter")
         assert "more" in screen_text(pilot.app)
         await press(pilot, settled, "ctrl+d", "enter")
-        assert "Replied." in screen_text(pilot.app)
+        assert "replied" in screen_text(pilot.app).casefold()
     assert [r.text for r in tour.project.question(tour.ids["mine"]).replies][-1] == "more"
     async with visit(tour, ("decisions",), ("question", "mine")) as pilot:
         await press(pilot, settled, "enter", "c", "enter")
-        assert "Closed the question." in screen_text(pilot.app)
+        assert "closed the question" in screen_text(pilot.app).casefold()
         await press(pilot, settled, "enter")
         assert "Cannot open now: it is closed." in screen_text(pilot.app)
     tour.desk.close()
@@ -121,7 +123,7 @@ async def test_what_was_typed_for_me_is_confirmed_with_my_key(
 async def test_hostile_decisions_show_as_signs(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C130: what others wrote reaches the screen as visible signs alone."""
+    """What others wrote reaches the screen as visible signs alone."""
     evil = "x\x1b[31m\u202ey\x07 and then some"
     entity = small.acts().decide(evil, evil, evil, options=[{"title": evil, "why": evil}], constraints=[evil]).entity
     small.ids["evil"] = entity

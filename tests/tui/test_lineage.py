@@ -69,7 +69,7 @@ async def test_find_goes_to_any_node(tour: Any, visit: Any, settled: Any, screen
 async def test_impact_names_gates_and_what_came_of_it(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """R060: a change of a dataset lists the packages and models it touches."""
+    """A change of a dataset lists the packages and models it touches."""
     async with visit(tour, ("lineage", "data")) as pilot:
         await press(pilot, settled, "i")
         text = screen_text(pilot.app)
@@ -116,7 +116,7 @@ async def test_an_empty_store_says_what_comes_next(
 async def test_hostile_names_are_shown_as_signs(
     places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C130: what others wrote reaches the screen as visible signs alone."""
+    """What others wrote reaches the screen as visible signs alone."""
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     evil = "a\x1b]52;c;x\x07\u202eb\nc"
     one = tour.acts().declare("dataset", evil, attrs={"k": evil}, params={"k": evil})
