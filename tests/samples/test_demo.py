@@ -15,7 +15,7 @@ import pytest
 from carnet_store import CarnetError, Desk, Refused
 from carnet_store.exchange import verify
 from carnet_tui import demo
-from carnet_tui.demo import Demo, demo_around, demo_steps, guide, open_demo, read_demo, run, sample_folder, unpack
+from carnet_tui.demo import Demo, demo_steps, guide, open_demo, read_demo, run, sample_folder, unpack
 
 
 def states(desk: Desk) -> str:
@@ -79,13 +79,13 @@ def verify_key(seed: bytes) -> bytes:
 def test_each_replica_says_what_it_is(unpacked: Demo) -> None:
     """Research's and operations' replicas lie below, with the same keys; research has not heard of the conflict yet."""
     for team in ("research", "operations"):
-        found = demo_around(unpacked.root.parent / team / "deeper")
+        found = read_demo(unpacked.root.parent / team / ".carnet")
         assert found is not None and found.keys == unpacked.keys.resolve() and found.handoff == unpacked.handoff
         with open_demo(found, environ={}) as desk:
             states = {i.item.id: i.state for i in desk.project().look(found.handoff).status.items}
             assert states["observe.plan"] == {"research": "ok", "operations": "conflict"}[team]
-    assert demo_around(unpacked.root.parent) == unpacked
-    assert demo_around(Path(unpacked.root.parent.parent)) is None
+    assert read_demo(unpacked.root) == unpacked
+    assert read_demo(unpacked.root.parent) is None
 
 
 def test_five_steps_to_a_passed_gate(demo_desk: Desk) -> None:

@@ -9,12 +9,9 @@ a marker in any other store is ignored, so that nobody stops the clock of a real
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from carnet_store import Desk, GateStatus, Project
+    from carnet_store import Desk, GateStatus, ItemStatus, Project
 
 MARKER: Final = "demo.json"
 FORMAT: Final = "carnet-demo/1"
@@ -72,15 +69,6 @@ def read_demo(root: Path) -> Demo | None:
         return None
 
 
-def demo_around(start: Path) -> Demo | None:
-    """Return the demo whose store is the nearest at or above `start`, None where that store is none."""
-    for folder in (start.absolute(), *start.absolute().parents):
-        root = folder if folder.name == ".carnet" else folder / ".carnet"
-        if (root / "ledgers").is_dir():
-            return read_demo(root)
-    return None
-
-
 def open_demo(demo: Demo, *, who: str | None = None, environ: Mapping[str, str] | None = None) -> Desk:
     """Open a demo's store at its own day with its own keys, as `who` or the person that it begins with."""
     from carnet_store import Desk
@@ -123,6 +111,8 @@ def unpack(folder: Path) -> Demo:
     Raises:
         Refused: the folder is not empty. NotFound: the sample is not installed. Invalid: the folder cannot be written.
     """
+    import tempfile
+
     from carnet_store import Invalid, Refused
 
     if folder.is_dir() and any(folder.iterdir()):
@@ -146,6 +136,8 @@ def unpack(folder: Path) -> Demo:
 
 
 def _fill(made: Path, sample: Path) -> None:
+    import shutil
+
     from carnet_store import Desk
     from carnet_store.work.identity import Keyring
 
@@ -188,6 +180,8 @@ def make_keys(folder: Path, project: Project) -> None:
     Raises:
         Untrusted: a member's key is not the one made from the name: that project is no sample.
     """
+    import hashlib
+
     from carnet_store import Untrusted
     from carnet_store.work.identity import Keyring
 
@@ -224,7 +218,11 @@ def guide(desk: Desk) -> list[tuple[str, str, bool]]:
     def names(persons: list[str]) -> str:
         return ", ".join(dict.fromkeys(project.person_name(p) for p in persons))
 
-    todo = [f"{i.item.id} ({i.turn.replace('_', ' ')})" for i in waits]
+    def turn(one: ItemStatus) -> str:
+        waiving = names(list(project.members().holders(one.item.waiver_by))) if one.state == "open" else ""
+        return f"{one.item.id} ({one.turn.replace('_', ' ')}{f', or waived by {waiving}' if waiving else ''})"
+
+    todo = [turn(i) for i in waits]
     steps = [
         ("settle", f"settle the conflict: {', '.join(conflicts) or 'done'}  [x]", not conflicts),
         ("review", f"review, answer or waive: {', '.join(todo) or 'done'}  [r, w]", not waits and not conflicts),
