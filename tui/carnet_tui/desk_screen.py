@@ -88,7 +88,8 @@ class DeskScreen(CarnetScreen):
         """Show what exactly will be written; True when Enter was pressed."""
         from carnet_tui.widgets.dialogs import Preview
 
-        return bool(await self.ask(Preview(title, build, glyphs=self.glyphs, verb=verb, after=after)))
+        done: bool | None = await self.ask(Preview(title, build, glyphs=self.glyphs, verb=verb, after=after))
+        return done is True
 
     def leave_missing(self, error: CarnetError) -> None:
         """Say why a subject cannot be shown."""

@@ -307,7 +307,7 @@ class CarnetApp(CarnetBase):
 
 def sentence(written: Written) -> str:
     """Return what was written, what it set in motion, and whether it counts yet, as one cleaned sentence."""
-    parts = [written.sentence[:1].upper() + written.sentence[1:], *written.unblocked]
+    parts = [written.sentence, *written.unblocked]
     if written.counts:
         parts.append(f"it does not count yet: {written.counts}")
     return clean("; ".join(parts)) + "."

@@ -210,7 +210,6 @@ def rows(
     if mine_only:
         mine = [one for one in status.items if is_mine(one, viewer, look.handoff.assigned)]
         if mine:
-            out.append(head(f"YOURS AND OPEN  {len(mine)} of {len(status.items)}"))
             out += [item_row(one, look, viewer, holders, glyphs, drafts) for one in mine]
     else:
         for section in look.checklist.sections:
@@ -304,8 +303,8 @@ def row_line(row: Row, cells: int, glyphs: Glyphs) -> Line:
             ],
             cells,
         )
-    name = 23 if cells < 100 else 26
-    word, turn_cells = 12, 16 if cells < 100 else 18
+    name = 22 if cells < 100 else 26
+    word, turn_cells = 10, 13 if cells < 100 else 18
     text = max(0, cells - 2 - name - 1 - word - 1 - turn_cells - 2)
     return fit_line(
         [

@@ -163,11 +163,11 @@ def body_lines(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Gly
             "DRAFT", [(f"{facts.draft}", "info"), ("not written, nobody else sees it; u drops it", "dim")], cells
         )
     out += _answers(facts, cells, now, names, glyphs)
-    if one.reasons:
-        label = {
+    if one.reasons and (one.answers or item.machine or one.state != "open"):
+        labels = {
             "ok": "VERIFIED",
             "na": "VERIFIED",
-            "answered": "WAITS",
+            "answered": "NEXT",
             "disagreed": "AGAINST",
             "conflict": "CONFLICT",
         }
@@ -229,7 +229,7 @@ def _answers(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyph
         if item.machine:
             sign, word, style = glyphs.state("checked here" if one.evidence else "open")
             return block("ANSWER", [(f"{sign} {word}: the product looks itself, nobody types this", style)], cells)
-        return block("ANSWER", [("none yet", "dim")], cells)
+        return block("ANSWER", [("none yet: " + "; ".join(map(clean, one.reasons)), "dim")], cells)
     out: list[Line] = []
     for change in one.answers:
         value: Any = getattr(change.value, "answer", {})

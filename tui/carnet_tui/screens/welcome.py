@@ -1,0 +1,156 @@
+"""Welcome: no store is here. Three ways to begin, each one key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from carnet_store import Desk
+from carnet_store.errors import CarnetError
+from carnet_tui import actions, frame_text
+from carnet_tui.desk_screen import DeskScreen
+from carnet_tui.screen import Route
+from carnet_tui.text import Line, clean, pad
+from carnet_tui.widgets.dialogs import Choice, Picker, Prompt
+from carnet_tui.widgets.line_list import LineList, Rows
+from carnet_tui.widgets.lines import TextBlock, paragraphs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WAYS = (
+    ("project", "Start a project here", "makes a store beside your work, and an identity if you have none"),
+    ("bundle", "Open a bundle", "look into a .carnet.zip that somebody sent; nothing is taken in unseen"),
+    ("sample", "Look at a sample", "a whole handoff between three teams, to try everything on"),
+)
+"""Way to begin: id, name, what it does."""
+ROLES = (
+    ("researcher", "researcher", "makes models"),
+    ("ml_engineer", "ml engineer", "takes them into engineering"),
+    ("operator", "operator", "runs them"),
+    ("product_owner", "product owner", "says what they are for"),
+    ("data_steward", "data steward", "answers for data"),
+    ("risk_officer", "risk officer", "waives and accepts risks"),
+)
+
+
+class WelcomeScreen(DeskScreen):
+    """The first screen on a new machine."""
+
+    CONTEXTS: ClassVar[tuple[str, ...]] = ("picker",)
+    BINDINGS: ClassVar[list[BindingType]] = []
+    DEFAULT_CSS = "WelcomeScreen LineList { height: 3; }"
+
+    def crumb(self) -> str:
+        """Return nothing: there is no project yet."""
+        return ""
+
+    def compose_content(self) -> Iterable[Widget]:
+        """Yield what Carnet is, and the ways to begin."""
+        yield TextBlock(paragraphs(["", "A signed ledger that travels with a model, and handoffs as gates.", "",
+                                    "There is no store here yet. How would you like to begin?", ""]))  # fmt: skip
+        yield LineList(Rows(WAYS, lambda way: way[0]), way_line, lambda way: way[0], glyphs=self.glyphs)
+        yield TextBlock(paragraphs(["", f"Here: {clean(str(self.carnet.folder))}"], "dim"), classes="roomy")
+
+    def actions_here(self) -> list[actions.Action]:
+        """Return what works before there is a store."""
+        return [actions.BY_ID[name] for name in ("open", "leave", "help", "quit")]
+
+    def first_hints(self) -> Sequence[str]:
+        """Return Enter."""
+        return ("open",)
+
+    def hints(self) -> list[frame_text.Hint]:
+        """Return the footer."""
+        return [("⏎", "begin", ""), ("↑↓", "choose", ""), ("esc", "quit", ""), ("?", "help", "")]
+
+    def do_open(self) -> None:
+        """Begin in the chosen way."""
+        way = self.query_one(LineList).chosen
+        if way is not None:
+            self.begin(way[0])
+
+    def on_line_list_selected(self, event: LineList.Selected) -> None:
+        """Begin."""
+        self.begin(event.row[0])
+
+    def begin(self, way: str) -> None:
+        """Start a project, open a bundle, or look at the sample."""
+        if way == "sample":
+            self.carnet.next = "demo"
+            self.app.exit(0)
+        else:
+            self.flow(self._project() if way == "project" else self._bundle())
+
+    async def _project(self) -> None:
+        folder = self.carnet.folder
+        name = await self.ask(
+            Prompt("Start a project here", glyphs=self.glyphs, value=folder.absolute().name,
+                   about=["What is it called? The name of the model line, or of the team's work."],
+                   check=lambda t: "" if t.strip() else "A project needs a name.")
+        )  # fmt: skip
+        if name is None:
+            return
+        role = await self.ask(Picker("What are you in it?", ROLES, glyphs=self.glyphs, note="more roles later: people"))
+        if role is None:
+            return
+        desk = Desk.create(folder)
+        try:
+            desk.i()
+        except CarnetError:
+            who = await self._who(desk)
+            if not who:
+                desk.close()
+                return
+        _, written = desk.found(name.strip(), roles=[role[0]])
+        me = clean(desk.i().name)
+        self.carnet.set_desk(desk, (Route("models"),))
+        self.base.say(f"{clean(written.sentence)} as {me}. n makes the first model version and opens its handoff.")
+
+    async def _who(self, desk: Desk) -> bool:
+        rows = [(i.public.hex(), clean(i.name), clean(i.mail)) for i in desk.keyring.identities()]
+        chosen = await self.ask(Picker("Who are you?", rows, glyphs=self.glyphs))
+        if chosen is None:
+            return False
+        desk.become(next(i for i in desk.keyring.identities() if i.public.hex() == chosen[0]))
+        return True
+
+    async def _bundle(self) -> None:
+        from carnet_tui.widgets.path_prompt import PathPrompt
+
+        folder = self.carnet.folder
+        found = sorted(folder.glob("*.carnet.zip"), key=lambda p: -p.stat().st_mtime)
+        path: Path | None = None
+        if found:
+            rows = [(str(p), clean(p.name), f"{p.stat().st_size:,} bytes") for p in found]
+            rows.append(("", "another file", "type its path"))
+            chosen = await self.ask(Picker("Open a bundle", rows, glyphs=self.glyphs))
+            if chosen is None:
+                return
+            path = folder / chosen[0] if chosen[0] else None
+        if path is None:
+            typed = await self.ask(PathPrompt("Open a bundle", folder, glyphs=self.glyphs, verb="look into it"))
+            if typed is None:
+                return
+            path = folder / typed.strip()
+        about = [
+            "To look into it Carnet makes a store here; nothing of the bundle is taken in before you have seen its plan."
+        ]
+        way = await self.ask(
+            Choice(
+                "Open a bundle",
+                [("y", "make a store here", "yes"), ("n", "leave", "no")],
+                glyphs=self.glyphs,
+                about=about,
+            )
+        )
+        if way == "yes":
+            self.carnet.set_desk(Desk.create(folder), (Route("exchange"), Route("import", (str(path),))))
+
+
+def way_line(way: tuple[str, str, str], cells: int) -> Line:
+    """Return a way to begin as a line."""
+    return [(pad(way[1], 22) + " ", "bold"), (pad(way[2], max(0, cells - 23)), "dim")]
