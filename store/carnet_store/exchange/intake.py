@@ -277,7 +277,12 @@ def _check_derived(bundle: Bundle) -> None:
 
 
 def _check_heads(bundle: Bundle, ledger: Ledger) -> None:
-    """Check that every segment's last event is held now in its own chain."""
+    """Check that every segment's last event is held now in its own chain, and that the manifest's time is its newest event's."""
+    times = [ledger.db.execute("SELECT t FROM event WHERE hash = ?", (bytes.fromhex(parse_place(place)[1]),)).fetchone()
+             for place in bundle.manifest.heads.values()]  # fmt: skip
+    newest = max((row[0] for row in times if row), default=0)
+    if newest > bundle.manifest.t or (all(times) and newest != bundle.manifest.t):
+        raise Untrusted(f"{bundle.path.name}: its manifest's time is not that of its newest event")
     for segment in bundle.manifest.segments:
         digest = parse_place(segment.head)[1]
         row = ledger.db.execute(
