@@ -77,8 +77,9 @@ def tell(folder: Path, output: Output) -> Story:
     first_gate.second_round(story)
     second_gate.prepare(story)
     second_gate.drills_and_first_signatures(story)
+    second_gate.one_line_of_the_contract(story)
     second_gate.full_pack(story)
-    second_gate.stale_and_conflict(story)
+    second_gate.two_answers(story)
     return story
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replica import command, files, links, metric, table, text
+from replica import Replica, command, files, links, metric, table, text
 
 from . import OPERATIONS, PEOPLE, PROJECT_NAME, RESEARCH, Story, record
 
@@ -15,11 +15,11 @@ def gather(story: Story) -> None:
     for person in PEOPLE[1:]:
         research.by("Ines").invite(person.name, person.mail, list(person.roles), person.team)
     for person in RESEARCH[1:]:
-        _join(story, research, person.name.split()[0])
+        _join(research, person.name.split()[0])
     story.post(research, "Ines")
     for team in (engineering, operations):
         for who in team.people:
-            _join(story, team, who)
+            _join(team, who)
         story.post(team, next(iter(team.people)), research)
     for newcomer in sorted(research.project.people.waiting_newcomers(), key=lambda n: n.name):
         research.by("Ines").admit(newcomer.person)
@@ -32,8 +32,8 @@ def gather(story: Story) -> None:
     story.ids["glossary"] = glossary.entity
 
 
-def _join(story: Story, team: object, who: str) -> None:
-    acts = team.by(who)  # type: ignore[attr-defined]
+def _join(team: Replica, who: str) -> None:
+    acts = team.by(who)
     mine = next(row for row in acts.invitations() if row[2] == acts.me.mail)
     acts.join(mine[0])
 
@@ -84,8 +84,8 @@ def research(story: Story) -> None:
         .declare("model", "churn", version="1", attrs={"what": "churn rate by kind of contract", "release": "1.0.0"})
         .entity
     )
-    _run(story, "research", "Ines", "r-001", made=ids["old-model"])
-    _run(story, "research", "Ines", "r-007")
+    _run(story, story.research, "Ines", "r-001", made=ids["old-model"])
+    _run(story, story.research, "Ines", "r-007")
     ids["approach"] = (
         team.by("Ines")
         .decide(
@@ -142,7 +142,7 @@ def research(story: Story) -> None:
     story.engineering.by("Tomasz").close_question(ids["q-total"], "scoring starts on the second of the month")
 
 
-def _run(story: Story, team: str, who: str, name: str, *, made: str = "", used: tuple[str, ...] = ()) -> None:
+def _run(story: Story, team: Replica, who: str, name: str, *, made: str = "", used: tuple[str, ...] = ()) -> None:
     """Declare a recorded run with what it used and, where told, what it made."""
     ids, found = story.ids, record.run(name)
     inputs = [ids["data"], ids["code"], ids["environment"], *used]
@@ -154,7 +154,7 @@ def _run(story: Story, team: str, who: str, name: str, *, made: str = "", used: 
         "model": f"sha256:{found['outputs']['model.json']}",
     }  # fmt: skip
     edges = [("used", entity) for entity in inputs] + ([("made", made)] if made else [])
-    acts = getattr(story, team).by(who)
+    acts = team.by(who)
     written = acts.declare(
         "run", name, attrs=attrs, params=record.params(name), metrics=record.metrics(name), edges=edges,
         digests={"sha256": found["outputs"]["metrics.json"]},
@@ -225,7 +225,7 @@ def first_round(story: Story) -> None:
     story.post(team, "Ines")
 
     story.clock.at("2026-03-09")
-    _run(story, "engineering", "Tomasz", "r-008", used=(ids["r-007"],))
+    _run(story, story.engineering, "Tomasz", "r-008", used=(ids["r-007"],))
     found = engineering.put(story.output("r-008"))
     line = record.run("r-008")["command"]
     claimed, seen = record.value("r-007", "auc"), record.value("r-008", "auc")
@@ -283,9 +283,9 @@ def second_round(story: Story) -> None:
     )
 
     story.clock.at("2026-03-12")
-    _run(story, "research", "Ines", "r-012", made=ids["model"])
+    _run(story, story.research, "Ines", "r-012", made=ids["model"])
     for name in ("r-013", "r-014", "r-015", "r-016", "r-017"):
-        _run(story, "research", "Ines", name)
+        _run(story, story.research, "Ines", name)
     team.by("Ines").retract(
         story.notes["r-007 made"], "the first candidate is withdrawn (oversampling before the split)"
     )
@@ -331,7 +331,7 @@ def second_round(story: Story) -> None:
     story.post(team, "Ines")
 
     story.clock.at("2026-03-16")
-    _run(story, "engineering", "Tomasz", "r-018", used=(ids["r-012"],))
+    _run(story, story.engineering, "Tomasz", "r-018", used=(ids["r-012"],))
     again = engineering.put(story.output("r-018"))
     line = record.run("r-018")["command"]
     engineering.by("Tomasz").answer(gate, {

@@ -176,9 +176,9 @@ def _state(look: Look, item: str) -> str:
 
 
 def full_pack(story: Story) -> None:
-    """13 April: the validator asks for the full gate beside the starter; its answers are carried over."""
+    """15 April: the validator asks for the full gate beside the starter; its answers are carried over."""
     ids, research = story.ids, story.research
-    story.clock.at("2026-04-13", "16:00")
+    story.clock.at("2026-04-15", "09:00")
     packs = research.desk.packs_for("research-to-engineering", research.project)
     ids["gate-1-full"] = gate = (
         research.by("Ines")
@@ -205,11 +205,12 @@ def full_pack(story: Story) -> None:
         ):
             mine[item.id] = dict(status.value)
     research.by("Ines").answer(gate, mine, carried=ids["gate-1"])
+    story.post(research, "Ines")
 
 
-def stale_and_conflict(story: Story) -> None:
-    """14 and 15 April: one line of the contract is edited; two people edit the monitoring plan apart."""
-    ids, research, engineering, operations = story.ids, story.research, story.engineering, story.operations
+def one_line_of_the_contract(story: Story) -> None:
+    """14 April: one line of the contract is edited; exactly the signature that covers it turns stale."""
+    ids, research = story.ids, story.research
     gate = ids["gate-2"]
     before = research.look(gate)
     _must(
@@ -231,6 +232,11 @@ def stale_and_conflict(story: Story) -> None:
     _must(after, "only who covers the contract is stale", stale == {"ml_engineer": ("features.contract",)})
     story.post(research, "Ines")
 
+
+def two_answers(story: Story) -> None:
+    """15 April: two people answer the monitoring plan apart; the bundle between them shows it."""
+    ids, engineering, operations = story.ids, story.engineering, story.operations
+    gate = ids["gate-2"]
     story.clock.at("2026-04-15", "10:00")
     operations.by("Aiko").answer(gate, {
         "observe.plan": _plan(
