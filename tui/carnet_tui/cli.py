@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import Group, session, shared_options
+from carnet_tui.commands import Group, in_short, session, shared_options
 from carnet_tui.session import Environment, Session
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Root(Group):
             for name in places:
                 found = self.get_command(ctx, name)
                 if found is not None:
-                    rows.append((name, found.get_short_help_str(70)))
+                    rows.append((name, in_short(found.help or "")))
             with formatter.section(title):
                 formatter.write_dl(rows)
 

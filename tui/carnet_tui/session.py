@@ -18,6 +18,7 @@ from carnet_tui.text import clean
 if TYPE_CHECKING:
     from carnet_store import Acts, Desk, Look, Project, Written
     from carnet_store.work.identity import Identity
+    from carnet_tui.demo import Demo
 
 PASSPHRASE_TRIES: Final = 3
 
@@ -55,6 +56,8 @@ class Session:
         self.me: str | None = None
         self.json = False
         self._desk: Desk | None = None
+        self._demo: Demo | None = None
+        self._looked = False
 
     # -- the store -----------------------------------------------------------------------------------------------------
 
@@ -85,13 +88,30 @@ class Session:
         named = self.store or self.env.environ.get("CARNET_STORE") or None
         return self.env.path(named) if named else None
 
+    def demo(self) -> Demo | None:
+        """Return the demo that the nearest store is; it has keys and a day of its own. None where it is a real one."""
+        if not self._looked:
+            self._looked = True
+            start = (self.store_path() or self.env.folder).absolute()
+            for folder in (start, *start.parents):
+                root = folder if folder.name == ".carnet" else folder / ".carnet"
+                if (root / "ledgers").is_dir():
+                    if (root / "demo.json").is_file():
+                        from carnet_tui.demo import read_demo
+
+                        self._demo = read_demo(root)
+                    break
+        return self._demo
+
     def environ(self) -> Mapping[str, str]:
         """Return the environment as the front door takes it."""
-        return self.env.environ
+        demo = self.demo()
+        return demo.environ(self.env.environ) if demo else self.env.environ
 
     def clock(self) -> Callable[[], int]:
-        """Return the clock of this call, ms since 1970."""
-        return self.env.clock or _now
+        """Return the clock of this call, ms since 1970; a demo goes on from its own day."""
+        demo = self.demo()
+        return self.env.clock or (demo.clock() if demo else _now)
 
     def project(self) -> Project:
         """Return the project meant by `--project`, or the only one."""
@@ -169,8 +189,12 @@ class Session:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def wrote(self, written: Written, *, show: str = "") -> None:
-        """Say what was written: an id to stdout where one was born (`show`), the sentence to stderr; JSON where asked."""
+    def wrote(self, written: Written, *, show: str = "", next_: str = "carnet status") -> None:
+        """Say what was written: an id to stdout where one was born (`show`), one line to stderr; JSON where asked.
+
+        `next_` is the command that comes next where the act itself knows of none.
+        """
+        after = written.next or next_
         if self.json:
             console.out_json(
                 {
@@ -178,7 +202,7 @@ class Session:
                     "entity": written.entity,
                     "changes": list(written.changes),
                     "unblocked": list(written.unblocked),
-                    "next": written.next,
+                    "next": after,
                     "counts": written.counts,
                 }
             )
@@ -187,8 +211,7 @@ class Session:
         parts = [written.sentence, *written.unblocked]
         if written.counts:
             parts.append(f"it {written.counts}" if written.counts.startswith("counts") else written.counts)
-        next_ = f". Next: {written.next}" if written.next else ""
-        console.talk(f"{'; '.join(parts)}{next_}")
+        console.talk(f"{'; '.join(parts)}. Next: {after}")
 
 
 def hidden(prompt: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,6 +47,16 @@ def shared_options(*, hidden: bool) -> list[click.Parameter]:
     ]  # fmt: skip
 
 
+def in_short(text: str, room: int = 58) -> str:
+    """Return the first clause of a help text, at most `room` characters: whole words, and no dots where it was cut."""
+    clause = re.split(r"[:;.](?:\s|$)", " ".join(text.split()), maxsplit=1)[0]
+    while len(clause) > room and "," in clause:
+        clause = clause.rpartition(",")[0]
+    while len(clause) > room:
+        clause = clause.rpartition(" ")[0]
+    return clause
+
+
 class Command(click.Command):
     """A command with examples and, where it has one, a documented JSON shape."""
 
@@ -80,6 +91,12 @@ class Group(click.Group):
     """A group whose commands lie in modules that are imported when the command is called; unknown words suggest near ones."""
 
     command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with its first clause."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, in_short(one.help or "")) for name, one in found if one is not None])
 
     def __init__(self, *args: Any, places: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         """`places` maps a command's name to `module:attribute` within this package."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from carnet_tui.commands import PAIR, PATH, Group, add_to, session
-from carnet_tui.session import Session
+from carnet_tui.session import Session, quoted
 
 add = Group("add", help="Declare a model version, dataset, run, code, environment, document, or criteria.")
 
@@ -67,7 +67,8 @@ def _declare(
     written = here.acts(project).declare(
         kind, name, version=version, attrs=known, digests=digests, edges=links, source=more["source_id"], **rest
     )
-    here.wrote(written, show=written.entity)
+    title = f"{name}@{version}" if version else name
+    here.wrote(written, show=written.entity, next_=quoted("carnet", "lineage", title))
 
 
 def _versioned(name: str, version: str) -> tuple[str, str]:
@@ -226,7 +227,7 @@ def criteria(model_name: str, rows: tuple[str, ...]) -> None:
     project = here.project()
     held = [row.id for row in project.entities("criteria", text=model_name) if row.name == model_name]
     written = here.acts(project).set_criteria(model_name, read, held[0] if held else "")
-    here.wrote(written, show=written.entity)
+    here.wrote(written, show=written.entity, next_=quoted("carnet", "handoff", "open", f"{model_name}@VERSION"))
 
 
 def file_of(here: Session, project: Any) -> Callable[[str], Mapping[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,18 @@ def answer(
     written = _write(
         here, project, look, asked, raw, links=links, urls=urls, files=files, note=note, spoken_by=spoken_by
     )
+    say_what_lacks(project, look, [asked.id])
     here.wrote(written)
+
+
+def say_what_lacks(project: Project, before: Look, item_ids: Sequence[str]) -> None:
+    """Tell what still keeps answers just given from being complete."""
+    after = project.look(before.handoff.id)
+    for item_id in item_ids:
+        status = after.status.item(item_id)
+        if status is not None and status.state in ("incomplete", "failed", "conflict", "unconfirmed", "outsider"):
+            for reason in status.reasons:
+                console.talk(f"{item_id}: {reason}")
 
 
 def _write(
@@ -263,7 +274,7 @@ def verify_item(which: str, items: tuple[str, ...], agree: bool | None, reason: 
 def settle(which: str, item: str, keep: str) -> None:
     """Settle a conflict: one of the answers stands. Without --keep the answers are shown."""
     from carnet_store import Usage
-    from carnet_tui.commands.handoff import answer_lines, show_item
+    from carnet_tui.commands.telling import answer_lines, show_item
 
     here = session()
     project, look = here.handoff(which)

@@ -11,7 +11,8 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import PATH, Group, add_to, command, session
-from carnet_tui.commands.handoff import REASON, reasons_of
+from carnet_tui.commands.handoff import REASON
+from carnet_tui.commands.telling import reasons_of
 from carnet_tui.session import Session, find_handoff, find_item, quoted
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ def sign(
 
 
 def _say_what_is_signed(project: Project, look: Look, role: str, meaning: str, decision: str) -> None:
-    from carnet_tui.commands.handoff import console_digest
+    from carnet_tui.text import digest as grouped
 
     status = look.status
     row = next(r for r in status.rows if r.row.role == role and meaning in ("", r.row.meaning))
     covered = [one for one in status.items if one.item.id in row.row.covers]
     console.talk(f"{look.model.title}: {look.checklist.gate.title}, round {status.round}")
     console.talk(
-        f"  package  {console_digest(status.package)} …  ({len(look.handoff.files)} files, {len(look.handoff.entities)} entities)"
+        f"  package  {grouped(status.package)} …  ({len(look.handoff.files)} files, {len(look.handoff.entities)} entities)"
     )
     console.talk(
         f"  meaning  {row.row.meaning.replace('-', ' ')}, as {role.replace('_', ' ')}: {decision.replace('-', ' ')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,26 +10,15 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import PAIR, PATH, Group, add_to, session
-from carnet_tui.glyphs import STATES
+from carnet_tui.commands.telling import described, show_handoff, show_item
 from carnet_tui.session import Session, find_item, quoted
 
 if TYPE_CHECKING:
-    from carnet_store import Look, Project
+    from carnet_store import Project
 
 handoff = Group("handoff", help="A model version crossing a gate: open, show, seal, return ...")
 
 REASON = click.option("--reason", required=True, help="Why; it stays in the record.")
-
-ITEM_WORDS: Mapping[str, str] = {
-    "ok": "in order", "na": "not applicable", "answered": "to verify", "open": "open", "unconfirmed": "to confirm",
-    "outsider": "answered by somebody without the role",
-}  # fmt: skip
-
-
-def state_word(state: str) -> str:
-    """Return an item's state in words."""
-    return ITEM_WORDS.get(state, state)
-
 
 # --- open --------------------------------------------------------------------------------------------------------------
 
@@ -202,236 +191,12 @@ def show(which: str, item: str, mine: bool, only_open: bool) -> None:
         console.out_json(described(project, look))
         return
     roles = _my_roles(here, project) if mine else frozenset()
-    _show(project, look, only_open=only_open or mine, roles=roles if mine else None)
+    show_handoff(project, look, only_open=only_open or mine, roles=roles if mine else None)
 
 
 def _my_roles(here: Session, project: Project) -> frozenset[str]:
     row = project.members().people.get(here.desk().i().person)
     return frozenset(row.roles) if row else frozenset()
-
-
-def described(project: Project, look: Look) -> dict[str, Any]:
-    """Return a handoff as `--json` shows it."""
-    status, name = look.status, project.person_name
-    return {
-        "handoff": look.handoff.id,
-        "model": look.model.title,
-        "model_id": look.model.id,
-        "gate": look.handoff.gate.id,
-        "tier": look.checklist.tier,
-        "verdict": status.verdict,
-        "round": status.round,
-        "package": status.package,
-        "sealed": status.sealed,
-        "changed_since_seal": list(status.changed_since_seal),
-        "reasons": reasons_of(look),
-        "items": [described_item(project, look, one.item.id) for one in status.items],
-        "signoffs": [
-            {"role": r.row.role, "meaning": r.row.meaning, "quorum": r.row.quorum, "missing": r.missing,
-             "signed": [name(s.change.person) for s in r.signed], "stale": [name(s.change.person) for s in r.stale],
-             "could": [name(p) for p in r.could]}
-            for r in status.rows
-        ],
-        "waivers": [
-            {"item": item, "by": name(c.person), "expires": getattr(c.value, "expires", 0), "reason": getattr(c.value, "reason", "")}
-            for item, c in status.waivers
-        ],
-        "files": console.plain(look.handoff.files),
-        "entities": [{"id": e, "title": project.title(e)} for e in look.handoff.entities],
-        "questions": [{"id": q.id, "code": project.code(q.id), "state": q.state, "text": q.question.text} for q in status.questions],
-    }  # fmt: skip
-
-
-def reasons_of(look: Look) -> list[dict[str, Any]]:
-    """Return why a gate is as it is, as JSON has it."""
-    return [
-        {"code": r.code, "text": r.text, "item": r.item, "role": r.role, "persons": list(r.persons)}
-        for r in look.status.reasons
-    ]
-
-
-def described_item(project: Project, look: Look, item_id: str) -> dict[str, Any]:
-    """Return one item as `--json` shows it."""
-    status = look.status.item(item_id)
-    if status is None:
-        return {}
-    item = status.item
-    return {
-        "id": item.id, "title": item.title, "type": item.type, "section": item.section, "severity": item.severity,
-        "state": status.state, "evidence": status.evidence, "answers_role": item.answers, "verifies_role": item.verifies,
-        "answer": console.plain(status.value), "answered_by": [project.person_name(c.person) for c in status.answers],
-        "verified_by": [project.person_name(c.person) for c in status.verifications],
-        "reasons": list(status.reasons), "turn": status.turn,
-    }  # fmt: skip
-
-
-def _show(project: Project, look: Look, *, only_open: bool, roles: frozenset[str] | None) -> None:
-    status, crossing = look.status, look.checklist.gate
-    due = f", due {look.handoff.opened.due}" if look.handoff.opened.due else ""
-    console.out(f"{look.model.title}: {crossing.title}, tier {look.checklist.tier}{due}")
-    package = f"package {console_digest(status.package)}, round {status.round}" if status.package else "not sealed yet"
-    console.out(f"{status.verdict.upper()}  {status.done} of {len(status.items)} items in order, {package}")
-    for reason in status.reasons[:12]:
-        console.out(f"  - {reason.text}")
-    if len(status.reasons) > 12:
-        console.out(f"  … and {len(status.reasons) - 12} more")
-    for section in look.checklist.sections:
-        rows = []
-        for item in section.items:
-            one = status.item(item.id)
-            if (
-                one is None
-                or (only_open and one.settled)
-                or (roles is not None and not waits_for(look, item.id, roles))
-            ):
-                continue
-            rows.append(
-                [
-                    sign(one.state),
-                    item.id,
-                    item.title,
-                    state_word(one.state),
-                    one.evidence,
-                    "" if one.settled else one.turn,
-                ]
-            )
-        if rows:
-            console.out(section.title.upper())
-            console.table(rows, indent="  ")
-    if look.status.rows and roles is None:
-        console.out("SIGNATURES")
-        console.table([_signature_row(project, row) for row in status.rows], indent="  ")
-    for item_id, change in status.waivers:
-        console.out(
-            f"WAIVED  {item_id} until {console.day(getattr(change.value, 'expires', 0))}: {getattr(change.value, 'reason', '')}"
-        )
-    going = [q for q in status.questions if q.state != "closed"]
-    if going:
-        console.out("QUESTIONS")
-        console.table(
-            [[project.code(q.id), "blocking" if q.question.blocking else q.state, q.question.text] for q in going], indent="  "
-        )  # fmt: skip
-
-
-def _signature_row(project: Project, row: Any) -> list[str]:
-    signed = ", ".join(project.person_name(s.change.person) for s in row.signed)
-    stale = ", ".join(project.person_name(s.change.person) for s in row.stale)
-    could = ", ".join(project.person_name(p) for p in row.could)
-    told = [f"signed by {signed}" if signed else "", f"stale: {stale}" if stale else ""]
-    if row.missing:
-        told.append(f"{row.missing} missing" + (f", could be {could}" if could else ", nobody holds the role"))
-    mark = sign("ok") if not row.missing else sign("open")
-    return [mark, row.row.role.replace("_", " "), row.row.meaning.replace("-", " "), "; ".join(t for t in told if t)]
-
-
-def waits_for(look: Look, item_id: str, roles: frozenset[str]) -> bool:
-    """Say whether an item waits for somebody with these roles: to answer or to verify it."""
-    from carnet_store.domain.gate import verifier_of
-
-    one = look.status.item(item_id)
-    if one is None or one.settled:
-        return False
-    if one.state == "answered":
-        return verifier_of(one.item, look.checklist) in roles
-    return one.item.answers in roles
-
-
-def sign(state: str) -> str:
-    """Return the one-cell ASCII sign of an item's state."""
-    marks = {"ok": "+", "na": "-", "waived": "w", "answered": "?", "open": ".", "unknown": "?"}
-    return marks.get(state) or (STATES[state].plain if state in STATES else "!")
-
-
-def console_digest(digest: str) -> str:
-    """Return the start of a digest in groups of four."""
-    from carnet_tui.text import digest as grouped
-
-    return grouped(digest)
-
-
-def show_item(here: Session, project: Project, look: Look, item_id: str) -> None:
-    """Show one item wholly: what is asked, why, the answers, the evidence, what is missing."""
-    if here.json:
-        console.out_json(described_item(project, look, item_id))
-        return
-    status = look.status.item(item_id)
-    if status is None:
-        return
-    item = status.item
-    console.out(f"{item.id}  {item.title}")
-    evidence = f", {status.evidence}" if status.evidence else ""
-    console.out(f"  {state_word(status.state)}{evidence}; {item.severity}, {item.type}, answered by {item.answers}, "
-                f"verified by {item.verifies or 'the machine'}")  # fmt: skip
-    for title, text in (("asks", item.help), ("why", item.why), ("guidance", item.guidance)):
-        if text:
-            console.out(f"  {title}:")
-            console.paragraph(text, "    ")
-    for option in item.options:
-        console.out(f"  option {option.id}  {option.meaning}")
-    for column in item.columns:
-        told = "/".join(column.options) or column.type
-        console.out(f"  column {column.id}  {column.title} ({told}{'' if column.required else ', optional'})")
-    for change in status.answers:
-        console.out(f"  answer of {project.person_name(change.person)}, {console.moment(change.t)}:")
-        for line in answer_lines(project, getattr(change.value, "answer", {})):
-            console.out(f"    {line}")
-    for change in status.verifications:
-        agreed = getattr(change.value, "agree", True)
-        reason = getattr(change.value, "reason", "")
-        console.out(
-            f"  {project.person_name(change.person)} {'agrees' if agreed else 'disagrees'}{': ' + reason if reason else ''}"
-        )
-    for reason in status.reasons:
-        console.out(f"  - {reason}")
-    if status.turn and not status.settled:
-        console.out(f"  turn: {status.turn}")
-
-
-def answer_lines(project: Project, value: Mapping[str, Any]) -> list[str]:
-    """Return an answer as lines for people."""
-    lines: list[str] = []
-    state = value.get("state")
-    if state in ("yes", "no", "unknown", "na"):
-        lines.append(
-            {"na": "not applicable"}.get(str(state), str(state)) + (f": {value.get('reason')}" if state == "na" else "")
-        )
-    for key in ("text", "signature", "note"):
-        if value.get(key):
-            lines += str(value[key]).split("\n")
-    lines += [str(word) for word in value.get("choice", ())]
-    for key in ("metric", "literal"):
-        if key in value:
-            lines.append(_number(project, value[key]))
-    lines += [f"{project.title(one)}  {one}" for one in value.get("links", ())]
-    lines += [str(one) for one in value.get("urls", ())]
-    lines += [
-        f"{one['path']}  {console.size(one['size'])}  sha256 {console_digest(one['sha256'])}"
-        for one in value.get("files", ())
-    ]
-    if "result" in value:
-        result = value["result"]
-        lines.append(f"$ {result['command']}")
-        lines.append(
-            f"exit code {result['exit_code']}, output of {console.size(result['output']['size'])} {result['output']['sha256'][:16]}"
-        )
-    for row in value.get("rows", ()):
-        lines.append("  ".join(f"{key}: {_cell(project, cell)}" for key, cell in row.items()))
-    if value.get("spoken_by"):
-        lines.append(f"spoken by {project.person_name(str(value['spoken_by']))}")
-    return lines
-
-
-def _number(project: Project, part: Mapping[str, str]) -> str:
-    source = f" ({project.title(part['entity'])} {part['name']})" if "entity" in part else ""
-    return f"{part['value']} {part.get('unit', '')}".rstrip() + source
-
-
-def _cell(project: Project, cell: object) -> str:
-    if isinstance(cell, Mapping):
-        return _number(project, cell)
-    if isinstance(cell, list | tuple):
-        return ", ".join(project.title(str(one)) for one in cell)
-    return str(cell)
 
 
 # --- act ---------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,6 +11,8 @@ import click
 from carnet_tui import console
 from carnet_tui.commands import Group, add_to, session
 from carnet_tui.session import Session, quoted
+
+_SEND = "carnet export FILE.carnet.zip"
 
 people = Group("people", help="Who belongs to the project, in which roles; joining goes by files alone.")
 
@@ -116,7 +119,9 @@ def join(invitation: str, roles: tuple[str, ...], team: str) -> None:
                 open_,
             )
         invitation = mine[0][0]
-    here.wrote(acts.join(invitation, roles, team))
+    written = acts.join(invitation, roles, team)
+    admins = " or ".join(sorted(project.person_name(a) for a in project.members().admins))
+    here.wrote(replace(written, counts=f"what you do here counts once {admins} confirms"))
 
 
 def _invitation(here: Session, text: str) -> str:
@@ -153,7 +158,7 @@ def admit(who: str, roles: tuple[str, ...], team: str | None) -> None:
         raise Usage(
             f"{who!r} may mean several", "name the mail or the id", [f"{n.name} <{n.mail}>  {n.person}" for n in found]
         )
-    here.wrote(here.acts(project).admit(found[0].person, roles or None, team))
+    here.wrote(here.acts(project).admit(found[0].person, roles or None, team), next_=_SEND)
 
 
 @add_to(people, "role", "carnet people role Tom ml_engineer operator", "carnet people role Tom --none", writes=True)
@@ -169,7 +174,7 @@ def role(who: str, roles: tuple[str, ...], none: bool, team: str | None) -> None
         raise Usage("name the roles, or --none", "carnet people role NAME ROLE ...")
     here = session()
     project = here.project()
-    here.wrote(here.acts(project).set_roles(here.person(project, who), roles, team))
+    here.wrote(here.acts(project).set_roles(here.person(project, who), roles, team), next_=_SEND)
 
 
 @add_to(

@@ -123,6 +123,8 @@ def status() -> None:
     if here.json:
         console.out_json([{"project": row.name, **asdict(duty)} for row, duty in rows])
         return
+    if here.demo() is not None:
+        console.talk(f"DEMO, {console.moment(here.clock()())} UTC, as {desk.i().name}")
     now = here.clock()()
     several = len({row.id for row, _ in rows}) > 1
     for section, title in _SECTIONS.items():
@@ -179,6 +181,8 @@ def start_tui(here: Session) -> int:
     """Open the terminal UI on the nearest store."""
     from carnet_tui.app import run
 
+    if here.demo() is not None:
+        return run(desk=here.desk())
     return run(here.store_path(), who=here.me)
 
 

@@ -30,7 +30,7 @@ def review(which: str, plain: bool) -> None:
     project, look = here.handoff(which)
     waiting = items_for(here, project, look)
     if here.json:
-        from carnet_tui.commands.handoff import described_item
+        from carnet_tui.commands.telling import described_item
 
         console.out_json([described_item(project, look, item_id) for item_id in waiting])
         return
@@ -44,7 +44,7 @@ def review(which: str, plain: bool) -> None:
         )
         return
     if not here.interactive:
-        from carnet_tui.commands.handoff import show_item
+        from carnet_tui.commands.telling import show_item
 
         for item_id in waiting:
             show_item(here, project, look, item_id)
@@ -55,7 +55,7 @@ def review(which: str, plain: bool) -> None:
 
 def items_for(here: Session, project: Project, look: Look) -> list[str]:
     """Return the items that wait for me: to answer in my role, or to verify what another answered."""
-    from carnet_tui.commands.handoff import waits_for
+    from carnet_tui.commands.telling import waits_for
 
     me = here.desk().i().person
     row = project.members().people.get(me)
@@ -74,7 +74,7 @@ def _walk(here: Session, project: Project, look: Look, waiting: list[str]) -> No
     from carnet_store import CarnetError
     from carnet_store.domain.answer_input import parse_answer
     from carnet_tui.commands.add import file_of
-    from carnet_tui.commands.handoff import show_item
+    from carnet_tui.commands.telling import show_item
 
     verdicts: list[tuple[str, bool, str]] = []
     answers: dict[str, dict[str, Any]] = {}

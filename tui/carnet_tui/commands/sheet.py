@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from carnet_tui import console
 from carnet_tui.commands.add import file_of
+from carnet_tui.commands.answering import say_what_lacks
 from carnet_tui.session import Session, quoted
 
 if TYPE_CHECKING:
@@ -40,14 +41,16 @@ def record_sheet(here: Session, project: Project, look: Look, text: str, name: s
     if not found:
         console.talk("The sheet says nothing new; nothing was recorded.")
         return
-    here.wrote(here.acts(project).answer(look.handoff.id, dict(found)))
+    written = here.acts(project).answer(look.handoff.id, dict(found))
+    say_what_lacks(project, look, [item_id for item_id, _ in found])
+    here.wrote(written)
 
 
 def edit_items(here: Session, project: Project, look: Look, *, all_items: bool, yes: bool) -> None:
     """Let the person edit the open items until nothing is wrong with them, then record them."""
     from carnet_store.errors import Invalid
     from carnet_store.work.answer_sheet import answers_from_yaml, answers_to_yaml, mark_problems
-    from carnet_tui.commands.handoff import answer_lines
+    from carnet_tui.commands.telling import answer_lines
 
     me = here.desk().i().person
     row = project.members().people.get(me)
@@ -100,7 +103,9 @@ def edit_items(here: Session, project: Project, look: Look, *, all_items: bool, 
             f"Nothing was recorded; all is kept. Next: {quoted('carnet', 'handoff', 'edit', look.model.title)}"
         )
         return
-    here.wrote(here.acts(project).answer(look.handoff.id, dict(found)))
+    written = here.acts(project).answer(look.handoff.id, dict(found))
+    say_what_lacks(project, look, [item_id for item_id, _ in found])
+    here.wrote(written)
     kept.unlink(missing_ok=True)
 
 
