@@ -216,6 +216,7 @@ def _take(
         plan = make_plan(
             ledger, bundle.manifest, bundle.identity, bundle.archive.size, before, taken, judge, objects, control
         )
+        _check_time(bundle, ledger)
         plans.append(plan)
         if before_commit is not None:
             before_commit(plan)
@@ -277,12 +278,7 @@ def _check_derived(bundle: Bundle) -> None:
 
 
 def _check_heads(bundle: Bundle, ledger: Ledger) -> None:
-    """Check that every segment's last event is held now in its own chain, and that the manifest's time is its newest event's."""
-    times = [ledger.db.execute("SELECT t FROM event WHERE hash = ?", (bytes.fromhex(parse_place(place)[1]),)).fetchone()
-             for place in bundle.manifest.heads.values()]  # fmt: skip
-    newest = max((row[0] for row in times if row), default=0)
-    if newest > bundle.manifest.t or (all(times) and newest != bundle.manifest.t):
-        raise Untrusted(f"{bundle.path.name}: its manifest's time is not that of its newest event")
+    """Check that every segment's last event is held now in its own chain."""
     for segment in bundle.manifest.segments:
         digest = parse_place(segment.head)[1]
         row = ledger.db.execute(
@@ -291,6 +287,15 @@ def _check_heads(bundle: Bundle, ledger: Ledger) -> None:
         ).fetchall()
         if (segment.key,) not in row:
             raise Untrusted(f"{segment.path} did not bring chain {segment.key[:16]}… to its head")
+
+
+def _check_time(bundle: Bundle, ledger: Ledger) -> None:
+    """Check that the manifest's time is that of the newest event its sender held."""
+    digests = [bytes.fromhex(parse_place(place)[1]) for place in bundle.manifest.heads.values()]
+    times = [ledger.db.execute("SELECT t FROM event WHERE hash = ?", (digest,)).fetchone() for digest in digests]
+    newest = max((row[0] for row in times if row), default=0)
+    if newest > bundle.manifest.t or (all(times) and newest != bundle.manifest.t):
+        raise Untrusted(f"{bundle.path.name}: its manifest's time is not that of its newest event")
 
 
 class _MoveIn:

@@ -255,7 +255,7 @@ class Ledger:
                     )  # what is held from here on: a line that equals it was checked before
                     for line in segment:
                         lines += 1
-                        if next(same, b"") == line:
+                        if next(same, None) == line:
                             taken.known += 1
                             continue
                         held = self._take_line(key, line, batch, taken)
