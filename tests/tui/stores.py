@@ -49,6 +49,7 @@ class Tour:
     def __init__(self, folder: Path, *, passphrase: str | None = None) -> None:
         self.folder = folder
         self.ms = START
+        self.ids: dict[str, str] = {}
         counter = iter(range(1_000_000))
 
         def entropy(size: int) -> bytes:
@@ -125,6 +126,7 @@ class Tour:
             )
             .entity
         )  # fmt: skip
+        self.ids = {"handoff": self.handoff, "model": self.model, "run": self.run, "decision": self.decision}
         return self.handoff
 
     def answer(self, name: str, item: str, raw: object) -> None:

@@ -10,6 +10,7 @@ from carnet_store.domain.judging import judge, problems
 from carnet_store.errors import CarnetError
 from carnet_tui.answer_dialogs import Answering, draft_key, names_of, verdict_key
 from carnet_tui.desk_screen import DeskScreen, missing
+from carnet_tui.frame_text import Hint
 from carnet_tui.screen import Route
 from carnet_tui.text import clean
 from carnet_tui.views import item_view, words
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from carnet_store import Change, ItemStatus, Look
 
 RETRACTABLE = ("item.answered", "item.verified", "comment.added", "finding.raised")
+NO_ITEM = "no item is chosen"
 SHOWN_AT_MOST = 64 * 1024
 """Bytes of an object shown as text."""
 
@@ -144,12 +146,16 @@ class HandoffDesk(DeskScreen):
 
     # What can be done now
 
+    def hints(self) -> list[Hint]:
+        """Return the footer, without the keys that need an item while the cursor is on none."""
+        return [hint for hint in super().hints() if hint[2] != NO_ITEM]
+
     def available(self, action_id: str) -> str | None:
         """Return why something cannot be done on the item under the cursor."""
         if action_id in ("answer", "verify", "waive", "settle", "evidence", "edit", "confirm", "link", "assign"):
             one = self.current
             if self.look is None or one is None:
-                return "no item is chosen"
+                return NO_ITEM
             return getattr(self, f"_why_not_{action_id}", lambda one: None)(one)
         if self.look is None:
             return None if action_id in ("leave", "help", "palette", "copy", "identity") else "it cannot be read"

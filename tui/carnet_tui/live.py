@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from carnet_store import Desk
 from carnet_store.errors import CarnetError, NotFound
@@ -21,6 +20,7 @@ from carnet_tui.views import words
 
 if TYPE_CHECKING:
     from carnet_store import Acts, Project, Written
+    from carnet_tui.demo import Demo
 
 SCREENS: dict[str, tuple[str, str]] = {
     "welcome": ("welcome", "WelcomeScreen"),
@@ -44,6 +44,7 @@ SCREENS: dict[str, tuple[str, str]] = {
 INBOX: Path = (Route("inbox"),)
 DEMO = "demo.json"
 """In a demo's store: what day it is there."""
+REPLICA = "replica "
 LOOK_AGAIN = 2.0
 """Seconds between looks at whether another process wrote to the store."""
 
@@ -70,7 +71,9 @@ class CarnetApp(CarnetBase):
         """What the screen one goes to shall do at once: `sign`."""
         self.next = ""
         """What to do once the app has ended: `demo`."""
-        self.demo: dict[str, Any] = {}
+        self.demo: Demo | None = None
+        self.guide = ""
+        """What a demo asks for next, in words."""
         super().__init__(
             glyphs=glyphs, start=start if desk is not None else (Route("welcome"),), theme_name=theme_name, frame=frame
         )
@@ -122,7 +125,12 @@ class CarnetApp(CarnetBase):
         """Go on with this desk, as after founding or opening a store."""
         self._desk, self._projects, self._own = desk, [], True
         self.refresh_facts()
+        same = path == self.path
         self.visit(path)
+        here = self.here
+        if same and here is not None:
+            here.refresh_data()
+            here.refresh_chrome()
 
     def on_unmount(self) -> None:
         """Close the desk if the app opened it."""
@@ -137,13 +145,24 @@ class CarnetApp(CarnetBase):
             facts.crumb, facts.who, facts.demo, facts.steps = "", "", "", ()
             return
         facts.crumb, facts.who = crumb_and_who(self._desk, self._projects[0] if self._projects else None)
-        self.demo = read_demo(self._desk)
-        if self.demo:
-            who = clean(self._desk.me.name) if self._desk.me else "nobody yet"
-            facts.demo = f"as {who}, {words.day(int(self.demo.get('now', 0)))}"
-            facts.steps = demo_strip(self._desk)
-        else:
+        self.demo = demo_of(self._desk)
+        if self.demo is None:
             facts.demo, facts.steps = "", ()
+            return
+        from carnet_tui.demo import guide
+
+        who = clean(self._desk.me.name) if self._desk.me else "nobody yet"
+        facts.demo = f"as {who}, {words.day(self.demo.now)}"
+        steps = guide(self._desk)
+        first = next((number for number, step in enumerate(steps) if not step[2]), len(steps))
+        states = ("done", "ready", "open")
+        facts.steps = tuple(
+            (clean(word), "done" if done else states[1 if number == first else 2])
+            for number, (word, _, done) in enumerate(steps)
+        )
+        self.guide = f"Next: {clean(steps[first][1])}" if first < len(steps) else "The demo is done: every step is."
+        if not facts.status:
+            facts.status = self.guide
 
     # Writing
 
@@ -262,9 +281,41 @@ class CarnetApp(CarnetBase):
             (one.public.hex(), clean(one.name), "you are this" if me and one.public == me.public else clean(one.mail))
             for one in known
         ]
+        rows += self._replicas()
         chosen = await self.push_screen_wait(Picker("Who are you?", rows, glyphs=self.glyphs, verb="be this one"))
-        if chosen is not None:
+        if chosen is None:
+            return
+        if chosen[0].startswith(REPLICA):
+            self._look_at(FilePath(chosen[0].removeprefix(REPLICA)))
+        else:
             self.become(next(one for one in known if one.public.hex() == chosen[0]))
+
+    def _replicas(self) -> list[tuple[str, str, str]]:
+        """Return the other replicas of a demo."""
+        if self.demo is None:
+            return []
+        from carnet_tui.demo import HOME, REPLICAS
+
+        here = self.demo.root
+        top = self.demo.keys.parent
+        rows = []
+        for team in REPLICAS:
+            root = (top if team == HOME else top / team) / here.name
+            if root.is_dir() and root.resolve() != here.resolve():
+                rows.append((f"{REPLICA}{root}", f"the store of {team}", "look at their replica"))
+        return rows
+
+    def _look_at(self, root: FilePath) -> None:
+        """Go on with another replica of the demo, as the same person."""
+        from carnet_tui.demo import open_demo, read_demo
+
+        found, me, old = read_demo(root), self.desk.me, self._desk if self._own else None
+        if found is not None:
+            desk = open_demo(found, who=me.name if me else None)
+            self.facts.status = ""
+            self.set_desk(desk, INBOX)
+            if old is not None:
+                old.close()
 
     def become(self, identity: Identity) -> None:
         """Act as this one from here on."""
@@ -328,26 +379,13 @@ def crumb_and_who(desk: Desk, project: Project | None = None) -> tuple[str, str]
     return clean(project.name), who
 
 
-def read_demo(desk: Desk) -> dict[str, Any]:
-    """Return the demo's marker of a store, empty where it is no demo."""
-    path = desk.store.root / DEMO
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def demo_of(desk: Desk) -> Demo | None:
+    """Return what a demo's store says of itself; None for every other store."""
+    if not (desk.store.root / DEMO).is_file():
+        return None
+    from carnet_tui.demo import read_demo
 
-
-def demo_strip(desk: Desk) -> tuple[tuple[str, str], ...]:
-    """Return the demo's steps with their states: those done, the next one ready, the others open."""
-    if importlib.util.find_spec("carnet_tui.demo") is None:
-        return ()
-    steps: list[tuple[str, bool]] = importlib.import_module("carnet_tui.demo").demo_steps(desk)
-    out, ahead = [], False
-    for text, done in steps:
-        out.append((clean(text), "done" if done else "open" if ahead else "ready"))
-        ahead = ahead or not done
-    return tuple(out)
+    return read_demo(desk.store.root)
 
 
 def open_and_run(
@@ -358,7 +396,7 @@ def open_and_run(
     opened = None
     if desk is None:
         try:
-            desk = opened = Desk.open(start=start, who=who)
+            desk = opened = open_desk(start, who)
         except NotFound:
             if who is not None:
                 raise
@@ -369,8 +407,24 @@ def open_and_run(
         if opened is not None:
             opened.close()
     if app.next == "demo":
-        return int(importlib.import_module("carnet_tui.demo").run(None, True))
+        from carnet_tui.demo import run
+
+        return run(None, True)
     return code
+
+
+def open_desk(start: FilePath | None, who: str | None) -> Desk:
+    """Open the nearest store; a demo's with its own keys and day."""
+    desk = Desk.open(start=start)
+    demo = demo_of(desk)
+    if demo is not None:
+        from carnet_tui.demo import open_demo
+
+        desk.close()
+        return open_demo(demo, who=who)
+    if who is not None:
+        desk.become(desk.keyring.choose(who))
+    return desk
 
 
 def start_path(desk: Desk | None, bundle: FilePath | None) -> Path:

@@ -21,13 +21,13 @@ from carnet_tui.widgets.lines import TextBlock, TextView
 if TYPE_CHECKING:
     from carnet_store import ItemStatus
 
-CSS = """
+STYLE = """
 HandoffScreen #panes { height: 1fr; }
 HandoffScreen #list { width: 1fr; }
 HandoffScreen #detail, HandoffScreen #side { display: none; }
 HandoffScreen.-w120 #detail { display: block; width: 1fr; height: 1fr; padding-left: 2; }
 HandoffScreen.-w160 #side { display: block; width: 44; height: 1fr; padding-left: 2; }
-HandoffScreen.-w160 #list { width: 70; }
+HandoffScreen.-w160 #list { width: 74; }
 """
 
 
@@ -36,7 +36,7 @@ class HandoffScreen(HandoffDesk):
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("handoff",)
     PLACE = "inbox"
-    DEFAULT_CSS = CSS
+    CSS = STYLE
 
     def __init__(self, handoff: str) -> None:
         super().__init__(handoff)

@@ -33,7 +33,7 @@ async def open_flow(screen: DeskScreen, model: str = "") -> None:
         if asked is None:
             return
         name, version = asked
-    gate = await _gate(screen)
+    gate = await _gate(screen, screen.project.stage(model) if model else "research")
     if gate is None:
         return
     packs = screen.desk.packs_for(gate, project)
@@ -116,7 +116,7 @@ async def _name(screen: DeskScreen) -> tuple[str, str] | None:
     return name, version
 
 
-async def _gate(screen: DeskScreen) -> str | None:
+async def _gate(screen: DeskScreen, stage: str) -> str | None:
     from carnet_store.work.templates import builtin_packs
 
     own: Any = screen.desk.own_packs(screen.project)
@@ -126,5 +126,7 @@ async def _gate(screen: DeskScreen) -> str | None:
         pack = loaded.pack
         if pack.kind == "gate":
             rows.append((pack.id, clean(pack.title), f"{words.count(len(pack.items()), 'item')}, {clean(pack.id)}"))
+    starts = {loaded.pack.id: loaded.pack.from_stage for loaded in packs.values()}
+    rows.sort(key=lambda row: starts[row[0]] != stage)  # the gate that comes next for this version, starters first
     chosen = await screen.ask(Picker("Which gate?", rows, glyphs=screen.glyphs, note="the starters stand first"))
     return chosen[0] if chosen else None

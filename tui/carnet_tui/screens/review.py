@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from carnet_store import ItemStatus
 
 
+SUBMIT = "submit"
+"""The row of the summary that writes the drafts; no item is called so, ids have a dot or are a word of a pack."""
+
+
 class ReviewScreen(HandoffDesk):
     """The walk through what needs me on one handoff. It is resumable: drafts wait on this machine."""
 
@@ -32,7 +36,7 @@ class ReviewScreen(HandoffDesk):
         Binding("left", "step(-1)", show=False),
         Binding("right,space", "step(1)", show=False),
     ]
-    DEFAULT_CSS = "ReviewScreen #summary { display: none; height: 1fr; }"
+    CSS = "ReviewScreen #summary { display: none; height: 1fr; }"
 
     def __init__(self, handoff: str) -> None:
         super().__init__(handoff)
@@ -80,7 +84,7 @@ class ReviewScreen(HandoffDesk):
         yield TextBlock(self.top_lines, id="top")
         yield TextView(self.item_lines, id="step")
         yield LineList(
-            Rows(steps, lambda step: step.item), lambda step, cells: review_view.summary_line(step, cells, glyphs),
+            self.summary_source(), lambda step, cells: review_view.summary_line(step, cells, glyphs),
             lambda step: step.item, glyphs=glyphs, empty="Nothing here waits for you now; esc goes back.", id="summary",
         )  # fmt: skip
 
@@ -95,8 +99,8 @@ class ReviewScreen(HandoffDesk):
             lines += item_view.head_lines(self.facts_of(one), cells, self.glyphs)
         elif self.items:
             drafted = sum(bool(step.draft) for step in self.steps())
-            said = f"{words.count(drafted, 'draft')} of {len(self.items)}: ⏎ goes to one, : submit writes them as one record"
-            lines.append([(" " + self.glyphs.shown(said), "")])
+            said = f"{words.count(drafted, 'item')} of {len(self.items)} drafted; nothing of it is written yet."
+            lines.append([(" " + said, "")])
         return lines
 
     def item_lines(self, cells: int) -> list[Line]:
@@ -105,6 +109,14 @@ class ReviewScreen(HandoffDesk):
         if one is None:
             return []
         return item_view.body_lines(self.facts_of(one), cells, self.project.now(), names_of(self), self.glyphs)
+
+    def summary_source(self) -> Rows[Step]:
+        """Return the rows of the summary: submitting first, then the items."""
+        steps = self.steps()
+        drafts = sum(bool(step.draft) for step in steps)
+        if drafts:
+            steps.insert(0, Step(SUBMIT, "", "", f"{words.count(drafts, 'draft')} as one record"))
+        return Rows(steps, lambda step: step.item)
 
     def refresh_data(self) -> None:
         """Show what is true now."""
@@ -123,7 +135,7 @@ class ReviewScreen(HandoffDesk):
                 view.focus()
         for found in self.query("#summary").results(LineList):
             found.styles.display = "block" if ended else "none"
-            found.refill(Rows(self.steps(), lambda step: step.item))
+            found.refill(self.summary_source())
             if ended:
                 found.focus()
         self.refresh_chrome()
@@ -139,8 +151,11 @@ class ReviewScreen(HandoffDesk):
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
         """Go back to one of the items."""
-        self.at = self.items.index(event.row.item)
-        self.show_step()
+        if event.row.item == SUBMIT:
+            self.do_submit()
+        else:
+            self.at = self.items.index(event.row.item)
+            self.show_step()
 
     # Keys
 
@@ -154,13 +169,14 @@ class ReviewScreen(HandoffDesk):
         return tuple(sorted(order, key=lambda name: self.available(name) is not None))
 
     def hints(self) -> list[frame_text.Hint]:
-        """Return the footer: submitting has no letter, so Enter stands for it at the end."""
+        """Return the footer: Enter submits in the summary, arrows go from item to item before."""
         found = super().hints()
-        drafts = sum(bool(step.draft) for step in self.steps())
         if self.current is not None:
             found.insert(1, ("→", "next", ""))
-        elif drafts:
-            found.insert(0, (": submit", words.count(drafts, "draft"), ""))
+        elif self.items:
+            row = next(iter(self.query("#summary").results(LineList)), None)
+            submits = row is not None and row.chosen is not None and row.chosen.item == SUBMIT
+            found.insert(0, ("⏎", "submit" if submits else "go there", ""))
         return found
 
     def available(self, action_id: str) -> str | None:

@@ -42,7 +42,7 @@ class WelcomeScreen(DeskScreen):
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("picker",)
     BINDINGS: ClassVar[list[BindingType]] = []
-    DEFAULT_CSS = "WelcomeScreen LineList { height: 3; }"
+    CSS = "WelcomeScreen LineList { height: 3; }"
 
     def crumb(self) -> str:
         """Return nothing: there is no project yet."""

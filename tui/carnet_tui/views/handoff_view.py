@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from carnet_store.domain.gate import Reason, RowStatus
 
 ITEM_CODES = frozenset(words.ITEM_STATES)
-STAGES = ("research", "engineering", "operations")
+STAGES = ("research", "engineering", "production")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,8 @@ def rows(
     if mine_only:
         mine = [one for one in status.items if is_mine(one, viewer, look.handoff.assigned)]
         if mine:
+            if loose:
+                out.append(head("YOURS"))
             out += [item_row(one, look, viewer, holders, glyphs, drafts) for one in mine]
     else:
         for section in look.checklist.sections:

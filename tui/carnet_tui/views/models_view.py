@@ -13,7 +13,7 @@ from carnet_tui.views import words
 if TYPE_CHECKING:
     from carnet_store import EntityRow
 
-STAGES = ("research", "engineering", "operations")
+STAGES = ("research", "engineering", "production")
 TRACK_CELLS = 13
 
 
