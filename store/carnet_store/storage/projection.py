@@ -41,7 +41,8 @@ __all__ = ["Projection", "Touched", "event_number"]
 
 _ROWS_AT_ONCE = 4096
 _EVENTS_KEPT = 4096
-# Judged by value or signature, after author and role were found good: what it says it replaces stays replaced when it is erased.
+# Judged by value or signature, after author and role were found good. Once erased it is told apart from the others of these no more,
+# so all of them then replace what they name, and all of them move their entity's last time.
 _JUDGED_BY_VALUE = {Counts.YES, Counts.ABSENT, Counts.FORM, Counts.BIRTH, Counts.SIGNATURE, Counts.REPLAY}
 
 _json = msgspec.json.Encoder().encode
@@ -319,7 +320,7 @@ class Projection(Writing):
         counts, typed, signers = self._judge(known, change_id, number, shape, raw, standing, past, author, link)
         if known is not None and known.about_people and not known.role:
             roles = self._word("")  # such a change counts by signatures, whatever its author is at the time
-        entity = self._entity(shape.entity, event.header.t, counts is Counts.YES)
+        entity = self._entity(shape.entity, event.header.t, counts in _JUDGED_BY_VALUE)
         touched.entities.add(shape.entity)
         row: Row = (
             number, entity, self._word(shape.kind), shape.field, int(counts), int(counts is Counts.YES), person, roles,

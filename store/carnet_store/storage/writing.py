@@ -74,8 +74,8 @@ class Writing(Reading):
                 self._name(found, typed, number, t)
                 return
 
-    def _entity(self, entity: str, t: int, counts: bool) -> int:
-        """Return an entity's local number, made where it is new; a counting change moves its last time."""
+    def _entity(self, entity: str, t: int, moves: bool) -> int:
+        """Return an entity's local number, made where it is new; `moves` says that its last time does."""
         no = self._entities.get(entity)
         if no is None:
             row = self.db.execute("SELECT no FROM entity WHERE id = ?", (entity,)).fetchone()
@@ -88,7 +88,7 @@ class Writing(Reading):
             if len(self._entities) > 200_000:
                 self._entities.clear()
             self._entities[entity] = no
-        if counts:
+        if moves:
             found = self._altered.get(no) or self._load(no)
             found.last = max(found.last, t)
             if found.birth is None:
