@@ -68,6 +68,8 @@ def test_day_keys_and_person_are_the_demos_own(unpacked: Demo, tmp_path: Path) -
         assert desk.keyring.unlock(desk.keyring.choose("Ines")).public == verify_key(seed)
         assert 0 <= desk.store.clock() - demo.NOW < 600_000
     assert not (tmp_path / "mine").exists()
+    assert unpacked.environ({"CARNET_ME": "aiko"})["CARNET_ME"] == "aiko"
+    assert unpacked.environ({"CARNET_ME": "me at work"})["CARNET_ME"] == demo.WHO
 
 
 def verify_key(seed: bytes) -> bytes:
@@ -82,6 +84,7 @@ def test_each_replica_says_what_it_is(unpacked: Demo) -> None:
         found = read_demo(unpacked.root.parent / team / ".carnet")
         assert found is not None and found.keys == unpacked.keys.resolve() and found.handoff == unpacked.handoff
         with open_demo(found, environ={}) as desk:
+            assert desk.i().name == demo.REPLICAS[team]
             states = {i.item.id: i.state for i in desk.project().look(found.handoff).status.items}
             assert states["observe.plan"] == {"research": "ok", "operations": "conflict"}[team]
     assert read_demo(unpacked.root) == unpacked
@@ -155,6 +158,38 @@ def test_a_marker_in_a_real_store_is_ignored(unpacked: Demo, tmp_path: Path) -> 
     for damaged in (b"", b"[]", b"{}", b'{"format": "carnet-demo/1"}', b"\xff"):
         marker.write_bytes(damaged)
         assert read_demo(marker.parent) is None
+
+
+def test_a_marker_never_points_at_real_keys(unpacked: Demo, tmp_path: Path) -> None:
+    """The keys of a demo lie in its own folder; a marker that names another place makes no demo."""
+    root = tmp_path / ".carnet"
+    (root / "ledgers").mkdir(parents=True)
+    (root / "ledgers" / f"{demo.LEDGER}.db").write_bytes(b"")
+    values = json.loads((unpacked.root / demo.MARKER).read_bytes())
+    for keys, good in (("keys", True), ("../keys", True), ("/home/me/.config/carnet", False), ("../../keys", False)):
+        (root / demo.MARKER).write_text(json.dumps({**values, "keys": keys}))
+        assert (read_demo(root) is not None) == good
+
+
+@pytest.mark.slow
+def test_from_a_wheel(tmp_path: Path) -> None:
+    """An installed Carnet brings the sample along: the demo unpacks where there is no checkout."""
+    from hatchling.builders.wheel import WheelBuilder
+
+    (wheel,) = WheelBuilder(str(Path(__file__).resolve().parents[2])).build(
+        directory=str(tmp_path / "dist"), versions=["standard"]
+    )
+    with zipfile.ZipFile(wheel) as opened:
+        opened.extractall(tmp_path / "site")
+    code = (
+        "import sys, pathlib, carnet_tui.demo as d; print(d.sample_folder()); sys.exit(d.run(pathlib.Path('d'), False))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "site") in done.stdout and "DEMO as Tomasz Wilk" in done.stdout
 
 
 def test_unpacking_never_overwrites(unpacked: Demo, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ LEDGER: Final = "a4a2b6962734cadfa59e873cbfc3dffc8c697cc8879b6caabcef64cc20d15f9
 NOW: Final = 1_776_274_200_000  # 2026-04-15 17:30 UTC
 WHO: Final = "Tomasz Wilk"
 HOME: Final = "engineering"
-REPLICAS: Final = (HOME, "research", "operations")
+REPLICAS: Final = {HOME: WHO, "research": "Ines Duarte", "operations": "Aiko Mori"}
+"""The teams' replicas and as whom one begins at each."""
 GATES: Final = ("starter-engineering-to-operations", "research-to-engineering")
 """The handoff that the demo opens on, and the one that is a key away."""
 _COPIED: Final = ("README.md", "project", "runs")
@@ -45,6 +46,7 @@ class Demo:
     keys: Path
     handoff: str
     second: str
+    people: tuple[str, ...] = ()
 
     def clock(self) -> Callable[[], int]:
         """Return a clock that begins at the pinned time and goes on as time passes."""
@@ -52,8 +54,10 @@ class Demo:
         return lambda: self.now + (time.monotonic_ns() - began) // 1_000_000
 
     def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment for the front door: the demo's own keys, its first person where none is named."""
-        return {"CARNET_ME": self.who, **environ, "CARNET_CONFIG": str(self.keys)}
+        """Return the environment for the front door: the demo's own keys; its first person where none of it is named."""
+        named = environ.get("CARNET_ME", "").strip().casefold()
+        here = bool(named) and any(name.casefold().startswith(named) for name in self.people)
+        return {**environ, "CARNET_ME": environ["CARNET_ME"] if here else self.who, "CARNET_CONFIG": str(self.keys)}
 
 
 def read_demo(root: Path) -> Demo | None:
@@ -64,7 +68,10 @@ def read_demo(root: Path) -> Demo | None:
         if found["format"] != FORMAT or ledgers != [f"{LEDGER}.db"]:
             return None
         texts = [str(found[key]) for key in ("who", "keys", "handoff", "second")]
-        return Demo(root, int(found["now"]), texts[0], (root.parent / texts[1]).resolve(), *texts[2:])
+        if texts[1] not in ("keys", "../keys"):  # a marker never points at anybody's real keys
+            return None
+        people = tuple(str(name) for name in found["people"])
+        return Demo(root, int(found["now"]), texts[0], (root.parent / texts[1]).resolve(), texts[2], texts[3], people)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -150,7 +157,7 @@ def _fill(made: Path, sample: Path) -> None:
     (made / "finished").mkdir()
     shutil.copyfile(sample / "built" / f"{SAMPLE}.carnet.zip", made / "finished" / f"{SAMPLE}.carnet.zip")
     keys = made / "keys"
-    for team in REPLICAS:
+    for team, who in REPLICAS.items():
         place = made if team == HOME else made / team
         place.mkdir(exist_ok=True)
         with Desk.with_keyring(place, Keyring(keys), clock=lambda: NOW) as desk:
@@ -158,18 +165,20 @@ def _fill(made: Path, sample: Path) -> None:
             project = desk.project()
             if team == HOME:
                 make_keys(keys, project)
-            desk.me = desk.keyring.choose(WHO)
+            desk.me = desk.keyring.choose(who)
             desk.inbox()  # the rows that the first frame is painted from
+            people = sorted(row.name for row in project.members().people.values())
             handoffs = {h.gate.id: h.id for h in project.handoffs()}
         values = {
             "format": FORMAT,
             "handoff": handoffs.get(GATES[0], ""),
             "keys": "keys" if team == HOME else "../keys",
             "now": NOW,
+            "people": people,
             "sample": SAMPLE,
             "second": handoffs.get(GATES[1], ""),
             "team": team,
-            "who": WHO,
+            "who": who,
         }
         (place / ".carnet" / MARKER).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
@@ -224,10 +233,10 @@ def guide(desk: Desk) -> list[tuple[str, str, bool]]:
 
     todo = [turn(i) for i in waits]
     steps = [
-        ("settle", f"settle the conflict: {', '.join(conflicts) or 'done'}  [x]", not conflicts),
-        ("review", f"review, answer or waive: {', '.join(todo) or 'done'}  [r, w]", not waits and not conflicts),
-        ("re-sign", f"sign again what went stale: {names(stale) or 'done'}  [@, s]", not stale),
-        ("sign", f"sign the gate: {names(missing) or 'done'}  [@, s]", passed),
+        ("settle", f"settle the conflict: {', '.join(conflicts) or 'none is left'}  [x]", not conflicts),
+        ("review", f"review, answer or waive: {', '.join(todo) or 'nothing is left'}  [r, w]", not waits and not conflicts),
+        ("re-sign", f"sign again what went stale: {names(stale) or 'nothing is stale'}  [@, s]", not stale),
+        ("sign", f"sign the gate: {names(missing) or 'nobody else is asked'}  [@, s]", passed),
         ("export", "export a bundle; all that is in it is verified" + (f": {sent.path.name}" if sent else "  [6]"), sent is not None),
     ]  # fmt: skip
     return steps
