@@ -17,7 +17,7 @@ from carnet_store.core import canonical
 from carnet_store.domain.inbox import Duty
 from carnet_store.domain.people import Place
 from carnet_store.domain.template import Pack
-from carnet_store.errors import CarnetError, NotFound, Refused
+from carnet_store.errors import CarnetError, NotFound, Refused, Untrusted
 from carnet_store.storage.acts import Acts, LoadedPack, Written
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.project import Project
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from carnet_store.exchange.intake import Accepted
     from carnet_store.exchange.plan import Plan
     from carnet_store.storage.backup import Kept
+
+CHECKED_AT_ONCE = 20_000
+"""So many changes are checked row by row whenever a project is opened (tens of ms); more before a gate is called passed."""
 
 DEFAULT_GATES = ("starter-research-to-engineering", "starter-engineering-to-operations")
 
@@ -107,6 +110,7 @@ class Desk:
         self.entropy = entropy
         self.ask = ask
         self._actors: dict[tuple[str, str], Actor] = {}
+        store.on_open = self._trust
 
     # -- opening -------------------------------------------------------------------------------------------------------
 
@@ -263,6 +267,38 @@ class Desk:
     def _members(self, project: Project) -> set[str]:
         return {*project.members().people, *project.people.newcomers, *([self.me.person] if self.me else [])}
 
+    # -- trust in the tables -------------------------------------------------------------------------------------------
+
+    def _trust(self, project: Project) -> None:
+        """Let verdicts rest only on tables that this user's Carnet made or verified on this machine.
+
+        A store that came from elsewhere, or that another wrote to, is verified event by event and its tables are made
+        anew, once. Raises Untrusted where it does not verify.
+        """
+        key = self.keyring.mac_key()
+        small = project.count_changes() <= CHECKED_AT_ONCE
+        if not project.ledger.vouched(key) or (small and not project.ledger.tables_hold()):
+            self.verify_anew(project)
+        project.ledger.voucher = key
+
+    def assured(self, project: Project) -> None:
+        """Check every row that a verdict of *passed* may rest on; tables that do not hold are made anew from the events."""
+        if not project.ledger.tables_hold():
+            self.verify_anew(project)
+
+    def verify_anew(self, project: Project) -> None:
+        """Verify every event and make the tables anew. Raises Untrusted with the first bad place; nothing is changed."""
+        faults = project.ledger.verify(tables=False)
+        if faults:
+            first = faults[0]
+            where = f"chain {first.chain[:16]}… at {first.seq}: " if first.chain else ""
+            raise Untrusted(
+                f"{project.path.name} does not verify: {where}{first.what}",
+                "take the project in again from a bundle, or restore a backup",
+            )
+        project.ledger.rebuild()
+        project.ledger.vouch(self.keyring.mac_key())
+
     # -- templates -----------------------------------------------------------------------------------------------------
 
     def own_packs(self, project: Project) -> dict[str, LoadedPack]:
@@ -413,6 +449,7 @@ class Desk:
                     opened, self.store.root / "ledgers", self.store.objects, trust=trust, confirmed=confirmed,
                     judge=self._judge, consent=consent, progress=progress,
                 )  # fmt: skip
+                self._vouch_for_new(opened.ledger)
                 project = self.store.project(opened.ledger)
             sender = project.people.person_of(opened.manifest.exporter)
             self._log_bundle(project, opened.identity, "heard", sender, path.name, opened.manifest.heads, [sender])
@@ -442,6 +479,12 @@ class Desk:
         from carnet_store.storage.backup import restore
 
         return restore(path, beside, progress)
+
+    def _vouch_for_new(self, ledger: str) -> None:
+        """Leave word that a project just taken in was verified here."""
+        made = Ledger(self.store.ledger_path(ledger))
+        made.vouch(self.keyring.mac_key())
+        made.close()
 
     def lying_around(self, folders: Sequence[Path]) -> list[Found]:
         """Return the bundles in these folders that were neither made nor taken in here; nothing is applied."""

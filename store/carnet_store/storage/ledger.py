@@ -8,13 +8,16 @@ Rules (docs/format.md sections 4, 9):
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from carnet_store.core import canonical, keys
 from carnet_store.core import event as events
-from carnet_store.core import keys
 from carnet_store.core.event import Draft, Event
 from carnet_store.core.fold import Counts
 from carnet_store.core.keys import Signer
@@ -78,6 +81,7 @@ class Ledger:
             raise Invalid(f"{path} has no ledger id", "restore it from a backup or a bundle")
         self.id = str(row[0])
         self.projection = Projection(self.db, self.id)
+        self.voucher: bytes | None = None
 
     def close(self) -> None:
         """Close the file; what was acknowledged stays."""
@@ -150,6 +154,37 @@ class Ledger:
             newest = max((newest, *(t for (t,) in rows)))
         return newest
 
+    # -- vouching ------------------------------------------------------------------------------------------------------
+
+    def vouched(self, key: bytes) -> bool:
+        """Say whether the tables are those that a holder of `key` made or verified: heads and sum as they were left."""
+        row = self.db.execute("SELECT v FROM meta WHERE k = 'mac'").fetchone()
+        if row is None:
+            return self.count() == 0
+        return hmac.compare_digest(str(row[0]), self._mac(key))
+
+    def vouch(self, key: bytes) -> None:
+        """Leave word, under `key`, that the tables are right; only after they were made or verified."""
+        with transaction(self.db, self.path):
+            self.db.execute("INSERT OR REPLACE INTO meta VALUES('mac', ?)", (self._mac(key),))
+
+    def tables_hold(self) -> bool:
+        """Say whether every row of the tables is as it was written; reads them all."""
+        return self.projection.kept_sum() == self.projection.table_sum()
+
+    def _mac(self, key: bytes) -> str:
+        state = [self.id, sorted(self.places().items()), f"{self.projection.kept_sum():x}"]
+        return hmac.new(key, canonical.encode(state), hashlib.sha256).hexdigest()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction; where the tables were vouched for before it, they are again after it."""
+        with transaction(self.db, self.path):
+            held = self.voucher is not None and self.vouched(self.voucher)
+            yield
+            if held and self.voucher is not None:
+                self.db.execute("INSERT OR REPLACE INTO meta VALUES('mac', ?)", (self._mac(self.voucher),))
+
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def append(self, signer: Signer, drafts: Sequence[Draft], clock: int) -> tuple[Event, Touched]:
@@ -172,7 +207,7 @@ class Ledger:
         key = signer.public.hex()
         written: list[Event] = []
         try:
-            with transaction(self.db, self.path):
+            with self._writing():
                 head = self._own_head(key)
                 see, seen_t = self._moved(head, clock)
                 t = max(clock, head.t, seen_t)
@@ -243,7 +278,7 @@ class Ledger:
         """
         taken = Taken()
         try:
-            with transaction(self.db, self.path):
+            with self._writing():
                 taken.first_new = int(self.db.execute("SELECT coalesce(max(rowid), 0) FROM chain").fetchone()[0])
                 batch: list[tuple[keys.Signed, str, int]] = []
                 lines = 0
@@ -392,9 +427,9 @@ class Ledger:
 
     # -- checking ------------------------------------------------------------------------------------------------------
 
-    def verify(self, progress: Callable[[int], None] | None = None) -> list[Fault]:
+    def verify(self, progress: Callable[[int], None] | None = None, *, tables: bool = True) -> list[Fault]:
         """Check every event as read back: form, links, heads, every signature; then fold anew and compare the tables."""
-        return find_faults(self.db, self.path, self.id, self.projection, progress)
+        return find_faults(self.db, self.path, self.id, self.projection, progress, tables=tables)
 
     def rebuild(self) -> None:
         """Make the derived tables anew from the events."""

@@ -56,6 +56,7 @@ class Store:
         self.clock = clock
         self._read_pack = read_pack
         self._open: dict[str, Project] = {}
+        self.on_open: Callable[[Project], None] = lambda project: None
 
     @classmethod
     def create(cls, beside: Path, read_pack: TemplateReader, clock: Callable[[], int]) -> Store:
@@ -109,15 +110,18 @@ class Store:
             NotFound: it is not here.
         """
         if ledger not in self._open:
-            opened = Ledger(self.ledger_path(ledger))
-            self._open[ledger] = Project(opened, self.objects, self._read_pack, self.clock)
+            project = Project(Ledger(self.ledger_path(ledger)), self.objects, self._read_pack, self.clock)
+            self.on_open(project)
+            self._open[ledger] = project
         return self._open[ledger]
 
     def create_project(self, ledger: str) -> Project:
         """Make an empty ledger with this id; its first event is the founder's to write."""
         created = Ledger(self.ledger_path(ledger), create=True, ledger=ledger)
-        self._open[ledger] = Project(created, self.objects, self._read_pack, self.clock)
-        return self._open[ledger]
+        project = Project(created, self.objects, self._read_pack, self.clock)
+        self.on_open(project)
+        self._open[ledger] = project
+        return project
 
     def forget_open(self, ledger: str) -> None:
         """Close one project, as before its file is replaced."""
