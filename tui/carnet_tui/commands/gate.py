@@ -162,7 +162,7 @@ def gate(which: str, allow_override: bool, bundle: Path | None, trust: str) -> N
             passed = _judged(here, project, project.look(find_handoff(project, which)), allow_override)
     else:
         project, look = here.handoff(which)
-        here.desk.assured(project)
+        here.desk().assured(project)
         passed = _judged(here, project, look, allow_override)
     click.get_current_context().exit(0 if passed else 3)
 
