@@ -163,7 +163,7 @@ def gate(which: str, allow_override: bool, bundle: Path | None, trust: str) -> N
     else:
         project, look = here.handoff(which)
         here.desk().assured(project)
-        passed = _judged(here, project, look, allow_override)
+        passed = _judged(here, project, project.look(look.handoff.id), allow_override)
     click.get_current_context().exit(0 if passed else 3)
 
 
