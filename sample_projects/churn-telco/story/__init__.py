@@ -30,7 +30,7 @@ OPERATIONS = (Person("Aiko Mori", ("operator",), "operations"),)
 PEOPLE = (*RESEARCH, *ENGINEERING, *OPERATIONS)
 
 Output = Callable[[str], bytes]
-"""Gives what a script printed when it ran, by the name of the step (`r-008`, `r-018`, `deploy`, `previous`)."""
+"""Gives what a script printed when it ran, by the name of the step (`r-008`, `r-018`, `fallback`, `deploy`, `previous`)."""
 
 
 class Story:
@@ -68,7 +68,7 @@ class Story:
 
 def tell(folder: Path, output: Output) -> Story:
     """Play the story into new stores under `folder`, up to the day with the conflict."""
-    from . import first_gate, second_gate
+    from . import fallback, first_gate, second_gate
 
     story = Story(folder, output)
     first_gate.gather(story)
@@ -77,6 +77,7 @@ def tell(folder: Path, output: Output) -> Story:
     first_gate.second_round(story)
     second_gate.prepare(story)
     second_gate.drills_and_first_signatures(story)
+    fallback.hand_over(story)
     second_gate.one_line_of_the_contract(story)
     second_gate.full_pack(story)
     second_gate.two_answers(story)

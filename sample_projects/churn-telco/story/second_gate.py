@@ -273,6 +273,9 @@ def finish(story: Story) -> None:
     engineering.by("Tomasz").settle(gate, "observe.plan", mine.id)
     engineering.by("Tomasz").verify(gate, "features.contract", agree=True)
     engineering.by("Tomasz").verify(gate, "own.readback", agree=True, reason="just so")
+    engineering.by("Tomasz").sign(
+        ids["gate-fallback"], "ml_engineer", "Made again bitwise; it stays deployed beside the model"
+    )
     story.post(engineering, "Tomasz")
     story.clock.at("2026-04-17")
     operations.by("Aiko").verify(gate, "observe.plan", agree=True)
