@@ -22,7 +22,7 @@ Group = Literal["act", "look", "go", "move", "place", "app"]
 EVERYWHERE = ("everywhere",)
 SUBJECT = ("handoff", "item", "model", "entity", "decision", "question")
 LISTS = (
-    "inbox", "models", "handoff", "lineage", "decisions", "timeline", "exchange", "import", "people", "picker",
+    "inbox", "models", "handoff", "lineage", "decisions", "timeline", "exchange", "import", "people", "conflict", "picker",
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _act(
 
 
 _ANSWERING = ("handoff", "item", "review")
-_ABOUT = (*SUBJECT, "inbox", "review", "lineage", "decisions", "timeline")
+_ABOUT = (*SUBJECT, "inbox", "review", "lineage", "decisions", "timeline", "conflict")
 
 ACTIONS: tuple[Action, ...] = (
     # What changes the record. Order here is order in the footer: most useful first.
@@ -160,6 +160,7 @@ ACTIONS: tuple[Action, ...] = (
     _act("identity", "@", "who am I", "Show the identities at hand and choose one.", EVERYWHERE, "app"),
     _act("help", "? f1", "help", "Show the keys that work here; type to filter, Enter does it.", EVERYWHERE, "app"),
     _act("palette", ":", "command", "Do anything by name; go to any place or code.", EVERYWHERE, "app"),
+    _act("people", "", "people", "See who belongs to this project, who waits to join; invite and admit.", EVERYWHERE, "app"),
     _act("lock", "", "lock", "Forget the passphrase of my key now.", EVERYWHERE, "app"),
     _act("quit", "ctrl+c", "quit", "Quit; drafts stay.", EVERYWHERE, "app"),
     *(

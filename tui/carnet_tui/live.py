@@ -327,6 +327,10 @@ class CarnetApp(CarnetBase):
             here.refresh_data()
             here.refresh_chrome()
 
+    def do_people(self) -> None:
+        """Show who belongs to the project."""
+        self.enter(Route("people"))
+
     def do_lock(self) -> None:
         """Forget every passphrase."""
         self.desk.keyring.lock()

@@ -1,0 +1,106 @@
+"""Answers that stand against each other, side by side: what each says, by whom, when, on what, and who agreed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.text import Line, clean, fit_line, pad, wrap
+from carnet_tui.views import words
+
+if TYPE_CHECKING:
+    from carnet_store import ItemStatus
+    from carnet_tui.views.item_view import Names
+
+SIDE_BY_SIDE = 60
+"""Cells from which two answers stand beside each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the answers. Cleaned texts; `t` in ms."""
+
+    change: str
+    who: str
+    role: str
+    t: int
+    value: Sequence[str]
+    verified: Sequence[tuple[str, bool]]
+    """(name, whether that person agreed)."""
+    mine: bool
+
+
+def sides(one: ItemStatus, names: Names, me: str) -> list[Side]:
+    """Return the answers of an item, the oldest first."""
+    from carnet_tui.views.item_view import value_lines
+
+    found = []
+    for change in sorted(one.answers, key=lambda c: (c.t, c.id)):
+        value = getattr(change.value, "answer", {})
+        verified = [
+            (names.person(v.person), bool(getattr(v.value, "agree", False)))
+            for v in one.verifications
+            if getattr(v.value, "answer", "") == change.id
+        ]
+        role = words.role(getattr(change.value, "role", ""))
+        found.append(
+            Side(change.id, names.person(change.person), role, change.t, value_lines(one.item, value, names), verified,
+                 change.person == me)
+        )  # fmt: skip
+    return found
+
+
+def lines(found: Sequence[Side], chosen: int, cells: int, now: int, glyphs: Glyphs) -> list[Line]:
+    """Return the answers in columns, or under each other where there is no room; the chosen one is marked."""
+    if cells >= SIDE_BY_SIDE and len(found) == 2:
+        room = (cells - 3) // 2
+        columns = [_side(one, at == chosen, room, now, glyphs) for at, one in enumerate(found)]
+        height = max(len(column) for column in columns)
+        out: list[Line] = []
+        for at in range(height):
+            left, right = ([*column, *([[]] * height)][at] for column in columns)
+            bar = "|" if glyphs.plain else "│"
+            out.append(
+                [*fit_line(left, room, glyphs.ellipsis), (f" {bar} ", "rule"), *fit_line(right, room, glyphs.ellipsis)]
+            )
+        return out
+    out = []
+    for at, one in enumerate(found):
+        out += [*([[]] if out else []), *_side(one, at == chosen, cells - 1, now, glyphs)]
+    return out
+
+
+def _side(one: Side, chosen: bool, cells: int, now: int, glyphs: Glyphs) -> list[Line]:
+    mark = glyphs["cursor"] if chosen else " "
+    who = f"{one.who}{' (you)' if one.mine else ''}"
+    out: list[Line] = [
+        [(mark, "cursor"), (pad(who, max(8, cells - 1), "<", glyphs.ellipsis), "chosen bold" if chosen else "bold")],
+        [(mark, "cursor"), (f"as {one.role}, {words.since(one.t, now)}", "dim")],
+        [(mark, "cursor")],
+    ]
+    for text in one.value:
+        out += [[(mark, "cursor"), (line, "")] for line in wrap(text, max(8, cells - 1))]
+    out.append([(mark, "cursor")])
+    if not one.verified:
+        out.append([(mark, "cursor"), ("not verified yet", "dim")])
+    for name, agreed in one.verified:
+        sign, word, style = glyphs.state("agree" if agreed else "disagree")
+        out.append([(mark, "cursor"), (f"{sign} {name} {word}s", style)])
+    return out
+
+
+def settling(found: Sequence[Side], chosen: int) -> list[str]:
+    """Return what settling writes, as cleaned sentences."""
+    keep = found[chosen]
+    out = [f"This answer of {keep.who} stands:", *keep.value, ""]
+    for at, one in enumerate(found):
+        if at != chosen:
+            out.append(f"Set aside, and kept in the record: {one.who}'s, {'; '.join(one.value[:2])}")
+    lost = [name for one in found for name, _ in one.verified]
+    if lost:
+        out += ["", f"Void from then on: what {words.listed(lost)} said of these answers. It must be verified again."]
+    else:
+        out += ["", "Another person verifies it then."]
+    return [clean(line) for line in out]
