@@ -327,6 +327,12 @@ class Project:
         found = [self.handoff(entity) for entity in self.handoff_ids()]
         return sorted((h for h in found if h), key=lambda h: (-h.change.t, h.id))
 
+    def handoff_name(self, handoff: Handoff) -> str:
+        """Return what a person types for a handoff: `churn@7`, with `/<gate>` where that model version has several."""
+        title = self.title(handoff.opened.model)
+        several = sum(other.opened.model == handoff.opened.model for other in self.handoffs()) > 1
+        return f"{title}/{handoff.gate.id}" if several else title
+
     def pack(self, ref: PackRef) -> Pack:
         """Return the template that a handoff names, from its raw bytes.
 
@@ -429,19 +435,22 @@ class Project:
         return self.node(rows[0].id) if rows else None
 
     def _passed_gates(self, handoff: Handoff, wanted: Sequence[str]) -> frozenset[str]:
-        """Return which of these gates the same model version passed; one that is being asked for already counts for none."""
-        found: set[str] = set()
+        """Return a gate among these that the same model version passed: one is enough, none where there is none.
+
+        A gate that is being asked for already counts for none. Gates are tried in the order of `wanted`: judging one costs its templates.
+        """
         self._asking.add(handoff.id)
         try:
-            for other in self.handoffs():
-                same = other.opened.model == handoff.opened.model and other.gate.id in wanted
-                if not same or other.id in self._asking or other.gate.id in found:
-                    continue
-                if self.look(other.id).status.verdict in ("passed", "overridden"):
-                    found.add(other.gate.id)
+            same = [h for h in self.handoffs() if h.opened.model == handoff.opened.model] if wanted else []
+            for gate in wanted:
+                for other in same:
+                    if other.gate.id != gate or other.id in self._asking:
+                        continue
+                    if self.look(other.id).status.verdict in ("passed", "overridden"):
+                        return frozenset((gate,))
         finally:
             self._asking.discard(handoff.id)
-        return frozenset(found)
+        return frozenset()
 
     def stage(self, model: str) -> str:
         """Return where a model version stands: the `to` stage of the last gate it passed, else research (R098)."""
