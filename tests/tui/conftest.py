@@ -139,3 +139,31 @@ async def settle(pilot: Pilot[Any]) -> None:
 def settled() -> Callable[[Pilot[Any]], Awaitable[None]]:
     """The function that waits until an app has nothing more to do."""
     return settle
+
+
+@pytest.fixture(scope="session")
+def stores() -> ModuleType:
+    """The module that builds small real stores on the main path."""
+    spec = importlib.util.spec_from_file_location("stores", HERE / "stores.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["stores"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def main_path(stores: ModuleType, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Build a store on the main path, its clock standing: `main_path("half")`; states as methods of `stores.Tour`."""
+    made: list[Any] = []
+
+    def build(state: str = "half", **more: Any) -> Any:
+        one = stores.Tour(tmp_path / f"tour{len(made)}", **more)
+        getattr(one, state)()
+        one.freeze()
+        made.append(one)
+        return one
+
+    yield build
+    for one in made:
+        one.close()

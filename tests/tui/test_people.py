@@ -31,7 +31,7 @@ async def test_inviting_accepting_admitting(
     async with visit(small, ("inbox",), ("people",)) as pilot:
         await press(pilot, settled, "n", *"Tom", "enter", *"tom", "enter", *"ml_engineer", "enter", "ctrl+d")
         assert "mail needs an @" in screen_text(pilot.app)
-        await press(pilot, settled, "up", *"@example.org", "ctrl+d")
+        await press(pilot, settled, *"@example.org", "ctrl+d")
         assert "is invited as ml engineer" in screen_text(pilot.app)
         assert not small.acts().invitations()
         await press(pilot, settled, "enter")

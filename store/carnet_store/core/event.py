@@ -6,7 +6,6 @@ caller's questions (`core.keys`, `domain.people`). `build` writes such a line.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
@@ -100,7 +99,7 @@ class Event:
     @property
     def signature_bytes(self) -> bytes:
         """The 64 raw bytes of the signature."""
-        return base64.b64decode(self.signature)
+        return binascii.a2b_base64(self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,7 @@ def build(
     header_bytes = _header_encode(
         Header(1, seq, prev, t, len(drafts), len(shape_bytes), sha256_hex(shape_bytes), dict(sorted(see.items())))
     )
-    signature = base64.b64encode(sign(signed_bytes(header_bytes)))
+    signature = binascii.b2a_base64(sign(signed_bytes(header_bytes)), newline=False)
     value_bytes = b",".join(b'["%b",%b]' % (value.salt.encode(), value.raw) for value in values)
     return parse(b'["%b",%b,%b,[%b]]' % (signature, header_bytes, shape_bytes, value_bytes))
 
@@ -230,10 +229,10 @@ def parse(line: bytes) -> Event:
 
 def _canonical_base64(text: str, length: int) -> bool:
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(text)
     except (binascii.Error, ValueError):
         return False
-    return len(raw) == length and base64.b64encode(raw).decode() == text
+    return len(raw) == length and binascii.b2a_base64(raw, newline=False).decode() == text
 
 
 def _read_header(raw: bytes) -> Header:

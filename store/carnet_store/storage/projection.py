@@ -40,7 +40,7 @@ from carnet_store.storage.writing import Writing
 __all__ = ["Projection", "Touched", "event_number"]
 
 _ROWS_AT_ONCE = 4096
-_EVENTS_KEPT = 4096
+_CHANGES_KEPT = 20_000
 # Judged by value or signature, after author and role were found good. Once erased it is told apart from the others of these no more,
 # so all of them then replace what they name, and all of them move their entity's last time.
 _JUDGED_BY_VALUE = {Counts.YES, Counts.ABSENT, Counts.FORM, Counts.BIRTH, Counts.SIGNATURE, Counts.REPLAY}
@@ -82,18 +82,21 @@ class Projection(Writing):
         """Use an open connection to the ledger's file; `ledger` is its id."""
         super().__init__(db, ledger)
         self._fresh: dict[int, Event] = {}
+        self._fresh_changes = 0
         self._strange: set[str] = set()
         self._lost = False
 
     def keep_parsed(self, number: int, event: Event) -> None:
         """Spare the next `advance` from parsing an event that was just stored under this number."""
-        if len(self._fresh) < _EVENTS_KEPT:
+        if self._fresh_changes < _CHANGES_KEPT:
             self._fresh[number] = event
+            self._fresh_changes += len(event.shapes)
 
     def forget_cache(self) -> None:
         """Drop what was remembered of the tables (after a rollback they may differ)."""
         super().forget_cache()
         self._fresh.clear()
+        self._fresh_changes = 0
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -138,6 +141,7 @@ class Projection(Writing):
     def _end(self, *, people_changed: bool) -> None:
         self._write_out()
         self._fresh.clear()
+        self._fresh_changes = 0
         self._put_meta("sum", f"{self._sum % SUM_SPACE:x}")
         self._put_meta("strange", " ".join(sorted(self._strange)))
         if people_changed:

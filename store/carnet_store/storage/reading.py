@@ -83,11 +83,14 @@ class Reading:
         """Drop what is remembered where another process has folded anew or changed who counts."""
         rev = self._number("people")
         if rev != self._rev:
-            self.forget_cache()
+            self._forget_tables()
             self._rev = rev
 
     def forget_cache(self) -> None:
-        """Drop what was remembered of the tables (after a rollback they may differ)."""
+        """Drop all that is remembered (after a rollback the tables may differ)."""
+        self._forget_tables()
+
+    def _forget_tables(self) -> None:
         self._words.clear()
         self._texts.clear()
         self._entities.clear()

@@ -13,7 +13,7 @@ READBACK = "We take over a boosting model that scores customers monthly; retenti
 
 @pytest.fixture
 def company(opened: Any, machine: Any) -> tuple[Any, ...]:
-    """Ana, Tom (engineering), Grace (product), Aiko (operations), all members by invitation in files (R013)."""
+    """Ana, Tom (engineering), Grace (product), Aiko (operations), all members by invitation in files."""
     people = [
         ("Tom", "ml_engineer", "engineering"),
         ("Grace", "product_owner", "product"),
@@ -47,7 +47,7 @@ def to(giver: Any, *others: Any) -> None:
 
 
 def test_a_model_changes_hands_between_four_machines_by_command(company: tuple[Any, ...], tmp_path: Path) -> None:
-    """R001 R013 R042 C174: joined by files, answered, verified, sealed, signed; the gate passes here and from a bundle alone."""
+    """R001 R040 R099: joined by files, answered, verified, sealed, signed; the gate passes here and from a bundle alone."""
     ana, tom, grace, aiko = company
     h = "churn@1"
     ana.ok("answer", h, "framing.problem", PROBLEM)
@@ -117,7 +117,7 @@ def verify_all(company: tuple[Any, ...]) -> None:
 
 
 def test_a_gate_that_is_not_passed_says_why_and_exits_3(opened: Any) -> None:
-    """R050: exit 3, one line a reason, the same reasons as JSON."""
+    """Exit 3, one line a reason, the same reasons as JSON."""
     said = opened.call("gate", "churn@1")
     assert said.code == 3
     assert said.out.startswith("blocked: churn@1")
@@ -139,7 +139,7 @@ def test_the_second_gate_does_not_make_the_first_ambiguous_once_it_is_finished(o
 
 
 def test_sign_wants_the_digest_of_what_was_looked_at(opened: Any) -> None:
-    """R066: nobody signs what was not shown; a wrong digest signs nothing."""
+    """Nobody signs what was not shown; a wrong digest signs nothing."""
     nothing = opened.call("sign", "churn@1", "--as", "researcher", "--reason", "made as described")
     assert (nothing.code, "nothing is sealed yet" in nothing.err) == (3, True)
     opened.ok("handoff", "seal", "churn@1")
@@ -160,7 +160,7 @@ def test_sign_wants_the_digest_of_what_was_looked_at(opened: Any) -> None:
 
 
 def test_from_install_to_an_open_handoff_in_two_commands(machine: Any) -> None:
-    """R002: no key, account or form before the first useful act; the first model version is declared on the way."""
+    """No key, account or form before the first useful act; the first model version is declared on the way."""
     here = machine("Zoe", identity=False)
     made = here.ok("init", "--project", "first")
     assert "a key of its own was made for you" in made.err
