@@ -99,7 +99,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 
 @kind("item.answered", on=("handoff",), rule="answer")
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer (field: item id), given as `role`; `package` is what was sealed then, `carried` where it came from."""
+    """An answer (field: item id). `role` is the item's answering role, whoever gave it; `package` what was sealed then."""
 
     role: str
     answer: dict[str, Any]

@@ -226,7 +226,7 @@ class Acting:
             written,
             sentence=f"{title}: {written.sentence}",
             unblocked=_unblocked(before.status, after.status),
-            next=_next(after, title),
+            next=_next(after, self.project.handoff_name(after.handoff)),
         )
 
 
