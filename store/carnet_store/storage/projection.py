@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,8 +21,9 @@ from carnet_store.core.kind import KINDS, Kind, read
 from carnet_store.domain.erasure import Erased, is_erasable
 from carnet_store.domain.handoff import Answered, Sealed, Statement
 from carnet_store.domain.lineage import Declared, Linked
-from carnet_store.domain.people import Chain, Fact, Members, Past, People, Person, Standing, read_signed
+from carnet_store.domain.people import Fact, Past, People, Person, Standing, read_signed
 from carnet_store.errors import CarnetError
+from carnet_store.storage.ordering import Link, Ordering
 from carnet_store.storage.reading import (
     INDEX_MASK,
     SEQ_MASK,
@@ -35,12 +36,10 @@ from carnet_store.storage.reading import (
     typed_value,
 )
 from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, drop_derived
-from carnet_store.storage.writing import Writing
 
 __all__ = ["Projection", "Touched", "event_number"]
 
 _ROWS_AT_ONCE = 4096
-_CHANGES_KEPT = 20_000
 # Judged by value or signature, after author and role were found good. Once erased it is told apart from the others of these no more,
 # so all of them then replace what they name, and all of them move their entity's last time.
 _JUDGED_BY_VALUE = {Counts.YES, Counts.ABSENT, Counts.FORM, Counts.BIRTH, Counts.SIGNATURE, Counts.REPLAY}
@@ -57,46 +56,18 @@ class Touched:
     refolded: bool = False
 
 
-@dataclass(slots=True)
-class _Link:
-    """A chain or branch while folding: how far it is held and done, its past at `done`, what it waits for."""
-
-    chain: Chain
-    seq: int
-    done: int
-    hash: str = ""
-    past: dict[int, int] | None = None
-    members: Members | None = None
-    todo: Iterator[Event] | None = None
-    next: Event | None = None
-
-
 class _BadSignature(Exception):
     """The person's own signature that a kind needs does not hold."""
 
 
-class Projection(Writing):
+class Projection(Ordering):
     """The derived tables of one ledger, and their making. What writes runs inside the caller's transaction."""
 
     def __init__(self, db: sqlite3.Connection, ledger: str) -> None:
         """Use an open connection to the ledger's file; `ledger` is its id."""
         super().__init__(db, ledger)
-        self._fresh: dict[int, Event] = {}
-        self._fresh_changes = 0
         self._strange: set[str] = set()
         self._lost = False
-
-    def keep_parsed(self, number: int, event: Event) -> None:
-        """Spare the next `advance` from parsing an event that was just stored under this number."""
-        if self._fresh_changes < _CHANGES_KEPT:
-            self._fresh[number] = event
-            self._fresh_changes += len(event.shapes)
-
-    def forget_cache(self) -> None:
-        """Drop what was remembered of the tables (after a rollback they may differ)."""
-        super().forget_cache()
-        self._fresh.clear()
-        self._fresh_changes = 0
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -140,8 +111,7 @@ class Projection(Writing):
 
     def _end(self, *, people_changed: bool) -> None:
         self._write_out()
-        self._fresh.clear()
-        self._fresh_changes = 0
+        self._forget_fresh()
         self._put_meta("sum", f"{self._sum % SUM_SPACE:x}")
         self._put_meta("strange", " ".join(sorted(self._strange)))
         if people_changed:
@@ -153,7 +123,7 @@ class Projection(Writing):
         links, by_key = self._links()
         refold = not refolding and self._number("forked") != 0
         ready = deque(link for link in links.values() if link.done < link.seq)
-        waiting: dict[str, list[_Link]] = {}
+        waiting: dict[str, list[Link]] = {}
         while ready:
             link = ready.popleft()
             start = link.done
@@ -175,72 +145,7 @@ class Projection(Writing):
                 ready.extend(waiting.pop(link.chain.key, ()))
         return refold
 
-    def _links(self) -> tuple[dict[int, _Link], dict[str, list[_Link]]]:
-        links: dict[int, _Link] = {}
-        by_key: dict[str, list[_Link]] = {}
-        for no, key, parent, start, seq, done in self.db.execute(
-            "SELECT c.no, c.key, c.parent, c.start, c.seq, coalesce(d.seq, c.start - 1) FROM chain c LEFT JOIN done d ON d.chain = c.no"
-            " ORDER BY c.key, c.branch"
-        ):
-            links[no] = _Link(Chain(no, key, parent, start), seq, done)
-            by_key.setdefault(key, []).append(links[no])
-        return links, by_key
-
-    def _next_event(self, link: _Link) -> Event:
-        if link.next is None:
-            if link.todo is None:
-                link.todo = self._events(link.chain.no, link.done + 1)
-            link.next = next(link.todo)
-        return link.next
-
-    def _events(self, chain: int, start: int) -> Iterator[Event]:
-        at, end = event_number(chain, start), event_number(chain, SEQ_MASK)
-        while True:
-            while (event := self._fresh.pop(at, None)) is not None:
-                yield event
-                at += 1
-            rows = self.db.execute(
-                "SELECT id, line FROM event WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 128", (at, end)
-            ).fetchall()
-            if not rows:
-                return
-            for number, line in rows:
-                yield events.parse(line)
-                at = number + 1
-
-    def _blocked_by(
-        self, link: _Link, event: Event, links: dict[int, _Link], by_key: dict[str, list[_Link]]
-    ) -> str:  # fmt: skip
-        """Extend the chain's past by what the event sees; return the chain whose events must be folded before it, if any."""
-        chain = link.chain
-        if link.past is None:
-            if chain.parent and link.done < chain.start:
-                if links[chain.parent].done < chain.start - 1:
-                    return chain.key
-                link.past = self.past(chain.parent, chain.start - 1)
-            else:
-                link.past = self.past(chain.no, link.done) if link.done >= chain.start else {}
-        found: dict[int, int] = {}
-        for key, place in event.header.see.items():
-            seq, digest = events.parse_place(place)
-            for other in by_key.get(key, ()):
-                if other.chain.start <= seq <= other.done and digest == (
-                    other.hash if seq == other.done and other.hash else self.event_at(other.chain.no, seq)
-                ):
-                    found[other.chain.no] = seq
-                    break
-            else:
-                return key
-        seq = event.header.seq
-        for no, upto in found.items():
-            if upto > link.past.get(no, -1):
-                link.past[no] = upto
-                link.members = None
-                self.db.execute("INSERT OR REPLACE INTO see VALUES(?, ?, ?, ?)", (chain.no, no, seq, upto))
-        link.past[chain.no] = seq
-        return ""
-
-    def _take(self, link: _Link, event: Event, touched: Touched, *, refolding: bool) -> bool:
+    def _take(self, link: Link, event: Event, touched: Touched, *, refolding: bool) -> bool:
         """Fold one event whose causes are all here; say whether earlier events must be judged anew."""
         past = dict(link.past or {})
         self._extend_branches(past)
@@ -267,7 +172,7 @@ class Projection(Writing):
             self._people = self._build()
         return self._people
 
-    def _take_facts(self, link: _Link, event: Event, past: dict[int, int], *, refolding: bool) -> bool:
+    def _take_facts(self, link: Link, event: Event, past: dict[int, int], *, refolding: bool) -> bool:
         """Hand on what an event says about people; say whether that judges earlier events anew."""
         found: list[Fact] = []
         for index, shape in enumerate(event.shapes):
@@ -314,7 +219,7 @@ class Projection(Writing):
 
     def _take_change(
         self, event: Event, index: int, shape: Shape, number: int, standing: Standing, author: str, person: int, roles: int,
-        past: Past, link: _Link, touched: Touched,
+        past: Past, link: Link, touched: Touched,
     ) -> None:  # fmt: skip
         value = event.values[index]
         raw = value.raw if value else None
@@ -342,7 +247,7 @@ class Projection(Writing):
 
     def _judge(
         self, known: Kind | None, change_id: str, number: int, shape: Shape, raw: bytes | None, standing: Standing,
-        past: Past, author: str, link: _Link,
+        past: Past, author: str, link: Link,
     ) -> tuple[Counts, msgspec.Struct | None, Sequence[str]]:  # fmt: skip
         good = standing.counts is Counts.YES
         if known is None:
