@@ -84,7 +84,7 @@ async def test_declaring_a_run_by_form_with_an_edge(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     data = tour.acts().declare("dataset", "telco").entity
     async with visit(tour, ("lineage",)) as pilot:
-        assert "missing    source, owner, digest" in screen_text(pilot.app)
+        assert "missing source, owner, digest" in " ".join(screen_text(pilot.app).split())
         await press(pilot, settled, "n", *"run", "enter", "ctrl+d")
         assert "name is empty." in screen_text(pilot.app)
         await press(pilot, settled, *"r-1", "enter", "enter", *"lr", "ctrl+d")

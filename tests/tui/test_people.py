@@ -41,7 +41,7 @@ async def test_inviting_accepting_admitting(
         await press(pilot, settled, "slash", *"tom ml", "enter", "enter")
         assert "You join churn as ml engineer." in screen_text(pilot.app)
         await press(pilot, settled, "enter")
-        assert "acts already; it counts once an admin confirms" in screen_text(pilot.app)
+        assert "not confirmed yet" in screen_text(pilot.app)
         await press(pilot, settled, "enter")
         assert "Ana does that" in screen_text(pilot.app)
     async with visit(small, ("inbox",), ("people",)) as pilot:
@@ -67,7 +67,7 @@ async def test_roles_change_after_a_preview_and_only_by_an_admin(
         await press(pilot, settled, "n")
         assert "Ana invites" in screen_text(pilot.app)
         await press(pilot, settled, "enter", *"operator", "enter", "enter")
-        assert "acts already" in screen_text(pilot.app)
+        assert "not confirmed yet" in screen_text(pilot.app)
 
 
 async def test_being_another_identity_and_the_palette(

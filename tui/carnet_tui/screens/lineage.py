@@ -364,8 +364,7 @@ class LineageScreen(SubjectScreen):
             return
         kind = picked[0]
         typed = await self.ask(
-            Form(f"A new {kind}", self._blanks(kind), glyphs=self.glyphs, typed=self._kept, keep=self._keep,
-                 check=_check_form)
+            Form(f"A new {kind}", self._blanks(kind), glyphs=self.glyphs, typed=self._kept, keep=self._keep)
         )  # fmt: skip
         if typed is None:
             return
@@ -406,16 +405,19 @@ class LineageScreen(SubjectScreen):
         hints = {"dataset": ("source", "owner"), "run": ("command",), "code": ("commit",)}
         found += [Blank(f"attr {name}", name, hint="kept with it as provenance") for name in hints.get(kind, ())]
         if kind == "run":
-            found.append(Blank("params", "params", hint="lr=0.1 depth=6"))
-        found.append(Blank("sha256", "sha256", hint="64 characters, if it is a file"))
+            found.append(Blank("params", "params", hint="lr=0.1 depth=6", check=_params))
+        found.append(Blank("sha256", "sha256", hint="64 characters, if it is a file", check=_sha256))
         return found
 
 
-def _check_form(typed: dict[str, str]) -> str:
-    sha = typed.get("sha256", "").casefold()
-    if sha and (len(sha) != 64 or not set(sha) <= DIGEST):
-        return f"sha256 has 64 characters of 0-9 and a-f; this has {plural(len(sha), 'character')}."
-    loose = [word for word in typed.get("params", "").split() if "=" not in word]
+def _sha256(text: str) -> str:
+    if len(text) == 64 and set(text.casefold()) <= DIGEST:
+        return ""
+    return f"sha256 has 64 characters of 0-9 and a-f; this has {plural(len(text), 'character')}."
+
+
+def _params(text: str) -> str:
+    loose = [word for word in text.split() if "=" not in word]
     return f"params are name=value, parted by blanks; not {clean(loose[0])!r}." if loose else ""
 
 

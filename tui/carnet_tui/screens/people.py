@@ -251,13 +251,13 @@ class PeopleScreen(SubjectScreen):
 
         blanks = [
             Blank("name", "name", required=True),
-            Blank("mail", "mail", required=True, hint="by which the person is recognised"),
+            Blank("mail", "mail", required=True, hint="by which the person is recognised", check=_mail),
             Blank("roles", "roles", required=True, hint="ml_engineer; several parted by blanks"),
             Blank("team", "team", hint="engineering"),
         ]
         about = [f"Known roles: {', '.join(ROLES)}."]
         typed = await self.ask(
-            Form("Invite somebody", blanks, glyphs=self.glyphs, about=about, typed=self._kept, keep=keep, check=_check)
+            Form("Invite somebody", blanks, glyphs=self.glyphs, about=about, typed=self._kept, keep=keep)
         )
         if typed is None:
             return
@@ -283,5 +283,5 @@ class PeopleScreen(SubjectScreen):
             self.query_one(LineList).choose(chosen[0])
 
 
-def _check(typed: dict[str, str]) -> str:
-    return "" if "@" in typed["mail"] else "mail needs an @: it is how the invited person is recognised."
+def _mail(text: str) -> str:
+    return "" if "@" in text else "mail needs an @: it is how the invited person is recognised."

@@ -53,7 +53,7 @@ def rows(project: Project, desk: Desk, invitations: Sequence[tuple[str, str, str
     for one in sorted(newcomers.values(), key=lambda n: (n.t, n.person)):
         found.append(
             Row(f"waiting {one.person}", "waiting", one.person, clean(one.name), tuple(clean(r) for r in one.roles),
-                clean(one.team), "acts already; it counts once an admin confirms", clean(one.mail), me=one.person == mine,
+                clean(one.team), "not confirmed yet", clean(one.mail), me=one.person == mine,
                 t=one.t)
         )  # fmt: skip
     for entity, name, mail, roles in invitations:

@@ -29,6 +29,8 @@ class Blank:
     hint: str = ""
     value: str = ""
     choices: tuple[str, ...] = ()
+    check: Callable[[str], str] = lambda text: ""
+    """Says what is wrong with a text that was given, or nothing."""
 
     def wrong(self, text: str) -> str:
         """Return what is wrong with a text in this field, or nothing."""
@@ -36,7 +38,7 @@ class Blank:
             return f"{self.label} is empty." if self.required else ""
         if self.choices and text not in self.choices:
             return f"{self.label} is one of {', '.join(self.choices)}; not {clean(text)!r}."
-        return ""
+        return self.check(text)
 
 
 class Form(Sheet[dict[str, str]]):
