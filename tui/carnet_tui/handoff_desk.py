@@ -140,6 +140,8 @@ class HandoffDesk(DeskScreen):
     def next_key(self, one: ItemStatus) -> str:
         """Return what is asked of me here, with its key."""
         key = {"answered": "v", "conflict": "x"}.get(one.state, "a")
+        if one.item.machine:
+            return "the product looks itself: declare what is missing (3 lineage, n), then it holds by itself"
         if one.state == "unconfirmed":
             return "it was typed in your name: confirm it from the palette (:)"
         return f"it is yours to {act_word(one)}: {key}"
@@ -253,7 +255,9 @@ class HandoffDesk(DeskScreen):
     async def answer_item(self, one: ItemStatus) -> None:
         """Ask for the answer, keep it as a draft, show the record, write it."""
         value = await Answering(self, self.the_look(), one).ask()
-        if value is not None:
+        if value is None:
+            self.refresh_data()  # what was typed is a draft now
+        else:
             await self.record_answer(one, value)
 
     async def record_answer(self, one: ItemStatus, value: Mapping[str, object]) -> None:

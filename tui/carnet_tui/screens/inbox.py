@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from carnet_store.errors import CarnetError
-from carnet_tui import frame_text
+from carnet_tui import actions, frame_text
 from carnet_tui.desk_screen import DeskScreen
 from carnet_tui.rows import HeadRow, InboxRow, inbox_line
 from carnet_tui.screen import Path, Route
@@ -122,36 +122,18 @@ class InboxScreen(DeskScreen):
 
     # Keys
 
-    def first_hints(self) -> Sequence[str]:
-        """Return the keys that matter most here."""
-        return ("open", "review", "sign", "question", "find")
+    def hints(self) -> list[frame_text.Hint]:
+        """Return the footer: the same few keys on every row, as the first frame shows them."""
+        keymap, entry = self.base.keymap, self.chosen
+        names = ("open", "review", "sign", "question", "find", "palette", "help")
+        return [
+            (actions.shown_key(keymap.first(name)), actions.BY_ID[name].verb, inbox_view.why_not(name, entry) or "")
+            for name in names
+        ]
 
     def available(self, action_id: str) -> str | None:
         """Return why an action has no object here."""
-        entry = self.chosen
-        if action_id in ("mine", "find", "import", "admit", "identity"):
-            return None
-        if entry is None and action_id in (
-            "open",
-            "review",
-            "sign",
-            "question",
-            "comment",
-            "graph",
-            "timeline",
-            "settle",
-        ):
-            return "nothing is listed"
-        if entry is None:
-            return None
-        is_handoff = entry.duty.entity.startswith("handoff:")
-        if action_id == "settle" and entry.duty.kind != "conflict":
-            return "no conflict here"
-        if action_id in ("review", "sign", "difference", "edit_all", "settle", "graph") and not is_handoff:
-            return "that is no handoff"
-        if action_id == "sign" and entry.duty.kind == "conflict":
-            return "a conflict is open, x settles it"
-        return None
+        return inbox_view.why_not(action_id, self.chosen)
 
     def do_open(self) -> None:
         """Open the right thing of the row under the cursor."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from carnet_store.domain.template import checklist, facts_of, parse_fact
 from carnet_store.errors import CarnetError
 from carnet_tui.screen import Route
-from carnet_tui.text import clean
+from carnet_tui.text import clean, fit
 from carnet_tui.views import words
 from carnet_tui.widgets.dialogs import Choice, Picker, Prompt
 from carnet_tui.widgets.lines import paragraphs
@@ -38,7 +38,7 @@ async def open_flow(screen: DeskScreen, model: str = "") -> None:
         return
     packs = screen.desk.packs_for(gate, project)
     tiers = packs[0].pack.tiers
-    rows = [(tier.id, f"{tier.id}  {clean(tier.title)}", clean(tier.meaning)) for tier in tiers]
+    rows = [(tier.id, f"{tier.id}  {clean(tier.title)}", fit(clean(tier.meaning), 46)) for tier in tiers]
     rows.sort(key=lambda row: row[0] != "B")
     tier = await screen.ask(Picker("Which risk tier?", rows, glyphs=glyphs, note="B where you are unsure"))
     if tier is None:

@@ -61,6 +61,8 @@ def is_mine(one: ItemStatus, viewer: Viewer, asked: Mapping[str, Change]) -> boo
 
 def act_word(one: ItemStatus) -> str:
     """Return what has to be done on an item, as a verb."""
+    if one.item.machine:
+        return "mend"
     return {"answered": "verify", "conflict": "settle", "unconfirmed": "confirm", "disagreed": "answer anew"}.get(
         one.state, "answer"
     )

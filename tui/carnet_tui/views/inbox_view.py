@@ -5,6 +5,7 @@ The first frame is painted from here before the UI toolkit is loaded, so this mo
 
 from __future__ import annotations
 
+from carnet_tui import frame_text
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.rows import HeadRow, InboxRow, with_heads
 from carnet_tui.text import Line, clean
@@ -48,6 +49,11 @@ ENTER: Mapping[str, str] = {
     "admit": "opens the people who wait to join",
 }
 """What Enter does with a duty, in words."""
+
+
+ON_A_HANDOFF = frozenset(("review", "sign", "difference", "edit_all", "settle", "graph"))
+ON_A_ROW = ON_A_HANDOFF | {"open", "question", "comment", "timeline"}
+"""Actions of the inbox that need a row, and those that need a handoff in it."""
 
 
 class Entry:
@@ -126,6 +132,35 @@ def first(found: Sequence[Entry], *, mine_only: bool = False) -> Entry | None:
         for one in found:
             if one.row.section == section and (section == "needs" or not mine_only):
                 return one
+    return None
+
+
+def frame(
+    found: Sequence[tuple[ProjectRow, Duty]], now: int, glyphs: Glyphs, cells: int, due: str = ""
+) -> frame_text.Inbox:
+    """Return the inbox as the first frame paints it: all that the live screen shows before any key is pressed."""
+    listed = entries(found, now)
+    return frame_text.Inbox(
+        rows(listed),
+        title=title(listed, due),
+        summary=summary(listed),
+        detail=shown_lines(detail(first(listed), cells), glyphs),
+        hints=[(key, verb, why_not(verb, first(listed)) or "") for key, verb, _ in frame_text.INBOX_HINTS],
+    )
+
+
+def why_not(action: str, entry: Entry | None) -> str | None:
+    """Return why an action has no object in the row under the cursor; None where it has."""
+    if action in ON_A_ROW and entry is None:
+        return "nothing is listed"
+    if entry is None or action not in ON_A_ROW:
+        return None
+    if action == "settle" and entry.duty.kind != "conflict":
+        return "no conflict here"
+    if action in ON_A_HANDOFF and not entry.duty.entity.startswith("handoff:"):
+        return "that is no handoff"
+    if action == "sign" and entry.duty.kind == "conflict":
+        return "a conflict is open, x settles it"
     return None
 
 

@@ -1,0 +1,108 @@
+"""A handoff on one screen: what crosses, verdict and reasons, who is waited for, the items, mine and open first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Text = Callable[[Any], str]
+SIZES = [(80, 24), (120, 40), (160, 48), (40, 12)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_looks(main_path: Any, visit: Any, screen_text: Text, golden: Any, size: tuple[int, int]) -> None:
+    """One screen at 80x24; at 160 columns the item, people, questions and what happened stand beside."""
+    async with visit(main_path("half"), ("inbox",), ("handoff", "handoff"), size=size) as pilot:
+        golden(f"main_handoff_{size[0]}x{size[1]}", screen_text(pilot.app))
+
+
+async def test_opens_on_what_is_mine(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """The list opens on what is mine and open; f toggles everything and back."""
+    async with visit(main_path("half"), ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        text = screen_text(pilot.app)
+        assert "yours and open, 4 of 12" in text and "you verify" in text and "rep.rnd.seeds" not in text
+        await pilot.press("f")
+        text = screen_text(pilot.app)
+        assert "all 12 items" in text and "PROBLEM FRAMING  2/2" in text
+        await pilot.press("f")
+        assert "yours and open" in screen_text(pilot.app)
+
+
+async def test_blocked_keys_say_cause_and_mend(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A key that cannot work names its cause, and who or what unblocks it."""
+    async with visit(main_path("half"), ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        await pilot.press("w")
+        assert "Cannot waive now" in screen_text(pilot.app)
+        await pilot.press("a")
+        assert "Cannot answer now: Ana answers it." in screen_text(pilot.app)
+
+
+async def test_unsealed_says_who_seals(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Only the giver seals; others are told who."""
+    tour = main_path("open")
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        text = screen_text(pilot.app)
+        assert "the package is not sealed" in text
+        await pilot.press("s")
+        assert "Cannot sign now: Ana seals the package first." in screen_text(pilot.app)
+
+
+async def test_giver_seals_then_signs(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """s shows the package to seal; Enter seals it and goes on to what would be signed."""
+    tour = main_path("open")
+    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Seal the package" in screen_text(pilot.app) and "nothing written yet" in screen_text(pilot.app)
+        assert not tour.project.look(tour.handoff).status.package
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.pause()
+        assert tour.project.look(tour.handoff).status.package
+        assert "Sign off  churn@2" in screen_text(pilot.app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not tour.project.look(tour.handoff).status.signoffs
+
+
+async def test_what_changed_since_i_looked(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """The second look counts what others did since the first."""
+    tour = main_path("half")
+    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
+        assert "you look for the first time" in screen_text(pilot.app)
+    tour.step = 1000
+    tour.at("Tom").verify(tour.handoff, "approach.decision", agree=True)
+    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
+        assert "1 verification since you looked" in screen_text(pilot.app)
+
+
+async def test_passed_and_stale(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A passed gate says so; a later change turns exactly the touched signature stale and names what changed."""
+    tour = main_path("ready")
+    tour.step = 1000
+    for name, role in (("Ana", "researcher"), ("Tom", "ml_engineer"), ("Grace", "product_owner")):
+        tour.at(name).sign(tour.handoff, role, "as it stands here")
+    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
+        text = screen_text(pilot.app)
+        assert "✓ passed  12/12" in text and "every item is in order" in text
+    tour.answer("Tom", "prod.migration", [
+        {"step": "a", "owner": "Tom", "due": "2026-03-18", "way_back": "stop"},
+        {"step": "b", "owner": "Tom", "due": "2026-03-19", "way_back": "stop"},
+    ])  # fmt: skip
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        await pilot.press("f")
+        text = screen_text(pilot.app)
+        assert "stale sign-off" in text
+        await pilot.press("d")
+        await pilot.pause()
+        assert "prod.migration" in screen_text(pilot.app)
+
+
+async def test_unknown_handoff(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A handoff that is not in this store is said to be missing; nothing breaks."""
+    async with visit(main_path("half"), ("inbox",), ("handoff", "handoff:" + "0" * 32)) as pilot:
+        assert "cannot be shown" in screen_text(pilot.app)
+        await pilot.press("a", "s", "escape")
+        assert pilot.app.path[-1].name == "inbox"
