@@ -451,6 +451,8 @@ class Desk:
                 )  # fmt: skip
                 self._vouch_for_new(opened.ledger)
                 project = self.store.project(opened.ledger)
+            if done.plan.erasures:
+                project.ledger.scrub()
             sender = project.people.person_of(opened.manifest.exporter)
             self._log_bundle(project, opened.identity, "heard", sender, path.name, opened.manifest.heads, [sender])
         self._written(project, {"ledger"})

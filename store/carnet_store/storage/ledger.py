@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -431,11 +432,23 @@ class Ledger:
         """Check every event as read back: form, links, heads, every signature; then fold anew and compare the tables."""
         return find_faults(self.db, self.path, self.id, self.projection, progress, tables=tables)
 
+    def scrub(self) -> bool:
+        """Rewrite the file so that no page keeps bytes of what was erased; False where another program has it open.
+
+        SQLite overwrites what it deletes, but not what it moved within a page before.
+        """
+        try:
+            self.db.execute("VACUUM")
+            return not self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:
+            return False
+
     def rebuild(self) -> None:
-        """Make the derived tables anew from the events."""
+        """Make the derived tables anew from the events, and rewrite the file (`scrub`)."""
         with transaction(self.db, self.path):
             self.projection.refold()
         self.projection.forget_cache()
+        self.scrub()
 
 
 def missing_from(places: Mapping[str, str], head: Head) -> int:

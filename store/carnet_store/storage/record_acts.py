@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from carnet_store.core import event as events
@@ -199,4 +200,7 @@ class RecordActs(Acting):
         written = self._write([draft], f"erased {len(changes)} values and {len(objects)} objects")
         for digest in objects:
             self.project.objects.forget(digest)
+        if not self.project.ledger.scrub():
+            left = "another program has the store open: end it, then carnet verify --rebuild clears the last traces"
+            written = replace(written, unblocked=(*written.unblocked, left))
         return written

@@ -47,9 +47,10 @@ def shared_options(*, hidden: bool) -> list[click.Parameter]:
     ]  # fmt: skip
 
 
-def in_short(text: str, room: int = 58) -> str:
+def in_short(text: str, room: int = 60) -> str:
     """Return the first clause of a help text, at most `room` characters: whole words, and no dots where it was cut."""
-    clause = re.split(r"[:;.](?:\s|$)", " ".join(text.split()), maxsplit=1)[0]
+    plain = re.sub(r"\s*\([^)]*\)", "", " ".join(text.split()))
+    clause = re.split(r"[:;.](?:\s|$)", plain, maxsplit=1)[0]
     while len(clause) > room and "," in clause:
         clause = clause.rpartition(",")[0]
     while len(clause) > room:

@@ -9,6 +9,7 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import command, session
+from carnet_tui.session import find_handoff
 
 if TYPE_CHECKING:
     from carnet_store import Project
@@ -276,21 +277,14 @@ def _show_node(project: Project, node: Node) -> None:
 @click.option("--not-counting", is_flag=True, help="Only what does not count, with the reason.")
 def log(node: str, limit: int, start: int, not_counting: bool) -> None:
     """Tell what happened, newest first: to everything, or to one thing or handoff."""
-    from carnet_store import NotFound
-    from carnet_tui.session import find_handoff
-
     here = session()
     project = here.project()
-    entity = ""
-    if node:
-        try:
-            entity = find_handoff(project, node)
-        except NotFound:
-            entity = project.resolve(node)
+    about = _subjects(project, node) if node else [""]
     if not_counting:
-        changes = [c for c in project.uncounted() if entity in ("", c.entity)][start : start + limit]
+        changes = [c for c in project.uncounted() if not node or c.entity in about][start : start + limit]
     else:
-        changes = project.history(entity, start=start, limit=limit)
+        found = [c for entity in about for c in project.history(entity, limit=start + limit)]
+        changes = sorted(found, key=lambda c: -c.t)[start : start + limit]
     rows = [
         {
             "change": c.id, "t": c.t, "person": c.person, "name": project.person_name(c.person), "kind": c.kind,
@@ -310,6 +304,17 @@ def log(node: str, limit: int, start: int, not_counting: bool) -> None:
         ],
         ("when (UTC)", "who", "what", "about", "item", "", "change"),
     )  # fmt: skip
+
+
+def _subjects(project: Project, text: str) -> list[str]:
+    """Return what a name means here: a thing, and for a model version its handoffs too; or a handoff."""
+    from carnet_store import NotFound
+
+    try:
+        entity = project.resolve(text)
+    except NotFound:
+        return [find_handoff(project, text)]
+    return [entity, *(h.id for h in project.handoffs() if h.opened.model == entity)]
 
 
 def _titled(project: Project, entity: str) -> str:

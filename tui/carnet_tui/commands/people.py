@@ -223,3 +223,36 @@ def revoke(who: str, why: str, compromised: bool) -> None:
     here = session()
     project = here.project()
     here.wrote(here.acts(project).revoke(here.person(project, who), why, compromised=compromised))
+
+
+@add_to(people, "adopt", "carnet people adopt", "carnet people adopt --only 3fa94c01", writes=True)
+@click.option(
+    "--only", "only", multiple=True, metavar="EVENT", help="Only the history that ends in this event. Repeatable."
+)
+def adopt(only: tuple[str, ...]) -> None:
+    """Heal a fork of your own chain: what you wrote in its histories counts again, in all of them or those you name.
+
+    A fork is two events at one place, as after a machine was set back and both kept writing. Nobody else can heal it.
+    """
+    from carnet_store import Refused
+
+    here = session()
+    project = here.project()
+    acts = here.acts(project)
+    me = here.desk().i().person
+    mine = [h for h in project.ledger.heads() if project.people.person_of(h.key) == me]
+    chains = {h.key: [o.hash for o in mine if o.key == h.key] for h in mine if h.branch}
+    wanted = [word.strip().lower() for word in only]
+    lost = [w for w in wanted if not any(e.startswith(w) for ends in chains.values() for e in ends)]
+    if not chains or lost:
+        ends = [f"{chain[:16]}… ends in {end[:16]}" for chain, all_ in chains.items() for end in all_]
+        text = (
+            f"no history of yours ends in {lost[0]}"
+            if lost
+            else "no chain of yours is forked; there is nothing to adopt"
+        )
+        raise Refused(text, "carnet doctor", ends)
+    for chain, ends in chains.items():
+        kept = [end for end in ends if not wanted or any(end.startswith(w) for w in wanted)]
+        if kept:
+            here.wrote(acts.adopt_fork(chain, kept))
