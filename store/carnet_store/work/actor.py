@@ -16,7 +16,8 @@ Passphrase = Callable[[Identity], str | None]
 class Actor:
     """`storage.acts.Me` for an identity in a keyring.
 
-    A chain whose last shared event this store does not hold (a restored backup), or holds otherwise, is retired: a new chain goes on from it.
+    A chain whose last shared event this store does not hold (a restored backup), or holds otherwise, or that is forked, is
+    retired: a new chain goes on from it.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class Actor:
         return self._keyring.unlock(self.identity)
 
     def chain(self) -> Signer:
-        """Return the key of this person's chain here; a chain that a restored backup left behind is replaced."""
+        """Return the key of this person's chain here; a forked one, or one that a restored backup left behind, is replaced."""
         if self._chain is None:
             key = self._keyring.chain_key(self.project.id, self.person, self._ident)
             mark = self._keyring.mark(self.project.id, key.chain)
-            if mark is not None and not self._holds(key.chain, *mark):
-                head = self.project.ledger.head(key.chain)
-                if head is not None:
-                    self._continues.append((key.chain, head.seq, head.hash))
+            forked = self.project.people.is_forked(key.chain)
+            if forked or (mark is not None and not self._holds(key.chain, *mark)):
+                heads = [head for head in self.project.ledger.heads() if head.key == key.chain]
+                self._continues += [(head.key, head.seq, head.hash) for head in heads]
                 self._keyring.retire_chain(self.project.id, self.person, self._ident)
                 key = self._keyring.chain_key(self.project.id, self.person, self._ident)
             self._chain = key.signer()

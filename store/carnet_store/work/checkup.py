@@ -92,10 +92,14 @@ def project_of(project: Project, keyring: Keyring) -> list[Observation]:
         add("note", "one key alone can name admins; if it is lost, nobody can ever again",
             "name a second admin: carnet people admins NAME NAME; or --second-root at the next init")  # fmt: skip
     for head in project.ledger.heads():
-        if head.branch:
-            who = people.name(people.person_of(head.key))
+        if not head.branch:
+            continue
+        person = people.person_of(head.key)
+        acts = [c.value for c in project.changes(f"person:{person[:32]}") if c.kind.startswith("fork.adopted")]
+        if not any(getattr(act, "chain", "") == head.key for act in acts):
+            who = people.name(person)
             add("bad", f"{who}'s chain {head.key[:16]}… has two histories from place {head.start} on; what follows counts for nothing",
-                f"{who} chooses: as after a restored backup, carnet log --not-counting shows what is meant")  # fmt: skip
+                f"{who} heals it: carnet people adopt; carnet log --not-counting shows what is meant")  # fmt: skip
     for one in keyring.identities():
         mine = [h for h in project.ledger.heads() if people.person_of(h.key) == one.person and not h.branch]
         for head in mine:

@@ -1,0 +1,51 @@
+"""The pages, the runner that plays them, and a real terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _loaded(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # its dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def console() -> ModuleType:
+    """The module that plays a page."""
+    return _loaded("docs_console", Path(__file__).with_name("console.py"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture
+def played(console: ModuleType, tmp_path: Path) -> Callable[[str], int]:
+    """Play a page from its first command to its last; return how many there were. Every output must be the page's."""
+
+    def play(page: str, **environ: str) -> int:
+        count = 0
+        shell = console.Shell(tmp_path / "home", {"CARNET_SAMPLE": str(ROOT / "sample_projects"), **environ})
+        for step, code, real in console.play((ROOT / page).read_text(encoding="utf-8"), shell):
+            count += 1
+            trouble = console.differs(step.shown, real)
+            assert not trouble, f"{page}:{step.line}: `{step.command}` (exit code {code})\n{trouble}"
+            assert code == 0, f"{page}:{step.line}: `{step.command}` ended with {code}"
+        return count
+
+    return play
