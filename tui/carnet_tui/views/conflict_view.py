@@ -44,7 +44,7 @@ def sides(one: ItemStatus, names: Names, me: str) -> list[Side]:
             for v in one.verifications
             if getattr(v.value, "answer", "") == change.id
         ]
-        role = words.role(getattr(change.value, "role", ""))
+        role = ", ".join(words.role(held) for held in sorted(change.roles) if held != "admin") or "member"
         found.append(
             Side(change.id, names.person(change.person), role, change.t, value_lines(one.item, value, names), verified,
                  change.person == me)
