@@ -5,9 +5,6 @@ Names are loaded when they are first asked for, so that `import carnet_store` co
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from carnet_store.errors import (
     Busy,
     CarnetError,
@@ -19,7 +16,10 @@ from carnet_store.errors import (
     Usage,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from carnet_store.core.fold import Change
     from carnet_store.desk import Desk
     from carnet_store.domain.gate import GateStatus, ItemStatus
@@ -73,4 +73,6 @@ def __getattr__(name: str) -> Any:
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(name)
+    import importlib
+
     return getattr(importlib.import_module(f"carnet_store.{place}"), name)

@@ -1,4 +1,4 @@
-"""The way into the live app: `run` paints the first rows, then loads the toolkit and `CarnetApp`."""
+"""The way into the live app: `run` loads the toolkit and `CarnetApp`, after the first rows were painted."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ if TYPE_CHECKING:
     from typing import Any
 
     from carnet_store import Desk
+    from carnet_tui.first_frame import FirstFrame
     from carnet_tui.live import CarnetApp
 
 __all__ = ["CarnetApp", "run"]
 
 
 def run(
-    start: Path | None = None, *, desk: Desk | None = None, who: str | None = None, bundle: Path | None = None
+    start: Path | None = None,
+    *,
+    desk: Desk | None = None,
+    who: str | None = None,
+    bundle: Path | None = None,
+    frame: FirstFrame | None = None,
 ) -> int:
     """Open the TUI and return its exit code.
 
     `start` is where the store is looked for (default: the working folder), `who` the person to be, `bundle` a file to
-    show the plan of. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
-    screen opens.
+    show the plan of, `frame` the first rows if they are painted already. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
+    screen opens. `frame` is the first rows where they were painted already; the live screen takes their terminal over.
     """
     from carnet_tui.glyphs import choose
 
     glyphs = choose()
     from carnet_tui import live
 
-    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, glyphs=glyphs)
+    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, glyphs=glyphs, frame=frame)
 
 
 def __getattr__(name: str) -> Any:

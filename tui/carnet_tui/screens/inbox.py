@@ -49,14 +49,13 @@ class InboxScreen(DeskScreen):
 
     def next_due(self) -> str:
         """Return when something is next due, and what to do next."""
-        dates: list[tuple[str, str]] = []
-        for handoff in self.project.handoffs():
-            if handoff.opened.due and handoff.abandoned is None:
-                dates.append((handoff.opened.due, self.project.row(handoff.opened.model).title))
-        ahead = sorted(date for date in dates if date[0] >= words.instant(self.project.now()).date().isoformat())
-        if ahead:
-            return clean(f"Next due: {ahead[0][1]}, {ahead[0][0]}.")
-        return "No date is set. 2 lists the models, n there opens a handoff."
+        today = words.instant(self.project.now()).date().isoformat()
+        dates = [
+            (handoff.opened.due, self.project.row(handoff.opened.model).title)
+            for handoff in self.project.handoffs()
+            if handoff.abandoned is None and handoff.opened.due >= today
+        ]
+        return inbox_view.due(min(dates, default=None))
 
     def source(self) -> Rows[InboxRow | HeadRow]:
         """Return the rows of the list."""

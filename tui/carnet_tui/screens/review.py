@@ -93,7 +93,7 @@ class ReviewScreen(HandoffDesk):
         lines = [review_view.progress_line(self.named(), self.steps(), self.at, cells, self.glyphs)]
         one = self.current
         if frame_text.compact(*self.app.size):
-            return lines
+            return lines if one is None else [*lines, *item_view.head_lines(self.facts_of(one), cells, self.glyphs)[:1]]
         lines.append(frame_text.rule(cells, self.glyphs))
         if one is not None:
             lines += item_view.head_lines(self.facts_of(one), cells, self.glyphs)

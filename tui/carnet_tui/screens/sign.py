@@ -52,6 +52,17 @@ class Decision(TextBlock, can_focus=True):
     def _draw(self, cells: int) -> list[Line]:
         mark = self._glyphs["cursor"] if self.has_focus else " "
         line: Line = [(mark, "cursor"), ("decision ", "dim")]
+        if cells < 66:  # one at a time, the arrows show the others
+            said = DECISIONS[self.at][1] if self.at >= 0 else "left and right choose"
+            return [
+                [
+                    *line,
+                    (
+                        f"{self._glyphs['left arrow']} {said} {self._glyphs['right arrow']}",
+                        "bold" if self.at >= 0 else "dim",
+                    ),
+                ]
+            ]
         for number, (_, said) in enumerate(DECISIONS):
             chosen = number == self.at
             line.append((f"({'x' if chosen else ' '}) ", "key" if chosen else "dim"))
@@ -104,10 +115,15 @@ class SignSheet(Sheet[tuple[str, str]]):
         yield TextView(self._build)
         yield TextBlock(lambda cells: [frame_text.rule(cells, self.glyphs)])
         yield Decision(self.glyphs)
-        yield TextBlock(lambda cells: [[(" reason, for the record (a refusal or conditions need one)", "dim")]])
+        yield TextBlock(self._reason)
         yield Field(placeholder="why, in a sentence")
         yield TextBlock(self._ask)
         yield Field(placeholder="_" * TYPED, max_length=TYPED)
+
+    def _reason(self, cells: int) -> list[Line]:
+        if frame_text.compact(*self.app.size):
+            return []  # the field says it by itself
+        return [[(" reason, for the record (a refusal or conditions need one)", "dim")]]
 
     def _ask(self, cells: int) -> list[Line]:
         start, _, rest = self._package.partition(" ")
