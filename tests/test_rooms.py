@@ -28,6 +28,7 @@ def loaded_by(code: str) -> set[str]:
     [
         ("import carnet_store", set()),
         ("import carnet_tui.cli", set()),
+        ("import carnet_tui.start", set()),
         ("import carnet_tui.first_frame", set()),
         ("from carnet_store import Desk", {"msgspec"}),
     ],

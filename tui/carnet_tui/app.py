@@ -25,7 +25,7 @@ def run(
     """Open the TUI and return its exit code.
 
     `start` is where the store is looked for (default: the working folder), `who` the person to be, `bundle` a file to
-    show the plan of, `frame` the first rows if they are painted already. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
+    show the plan of. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
     screen opens. `frame` is the first rows where they were painted already; the live screen takes their terminal over.
     """
     from carnet_tui.glyphs import choose

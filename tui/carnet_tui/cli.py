@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     except Exception as error:
         from carnet_store import CarnetError
 
-        return _told(error) if isinstance(error, CarnetError) else _bug(error)
+        return told(error) if isinstance(error, CarnetError) else _bug(error)
     finally:
         here.close()
 
@@ -188,7 +188,8 @@ def _wrong_call(error: click.ClickException) -> int:
     return 2
 
 
-def _told(error: CarnetError) -> int:
+def told(error: CarnetError) -> int:
+    """Tell an expected error on stderr; return its exit code."""
     console.talk(f"carnet: {error.message}")
     for reason in error.reasons:
         console.talk(f"  - {reason}")

@@ -18,17 +18,12 @@ from typing import Final
 
 from carnet_store.domain.inbox import Duty, Seen, duties
 from carnet_store.errors import CarnetError, Invalid, NotFound, Usage
+from carnet_store.glance import INDEX, INDEX_FORMAT
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
 from carnet_store.storage.project import Project, TemplateReader
 
 FOLDER: Final = ".carnet"
-_INDEX: Final = """
-CREATE TABLE IF NOT EXISTS duty(person TEXT NOT NULL, project TEXT NOT NULL, place INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
-  PRIMARY KEY(person, project, place)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS project(id TEXT PRIMARY KEY, name TEXT NOT NULL, heads TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fresh(person TEXT NOT NULL, project TEXT NOT NULL, heads TEXT NOT NULL, PRIMARY KEY(person, project)) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +163,11 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")  # derived: the worst a crash does is to have it made again
-            for statement in _INDEX.strip().split(";\n"):
+            if db.execute("PRAGMA user_version").fetchone()[0] != INDEX_FORMAT:
+                for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    db.execute(f"DROP TABLE {table}")
+                db.execute(f"PRAGMA user_version = {INDEX_FORMAT}")
+            for statement in INDEX.strip().split(";\n"):
                 db.execute(statement)
             yield db
         except sqlite3.DatabaseError as error:
@@ -219,6 +218,7 @@ class Store:
         if only is not None and any(one.status.verdict in ("passed", "stale", "overridden") for one in seen):
             only, seen = None, self.seen(project)  # other gates may have waited for this one
         computed = {person: self.duties(project, person, seen) for person in persons}
+        members = project.members().people
         with self._index() as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("INSERT OR REPLACE INTO project VALUES(?, ?, ?)", (project.id, project.name, heads))
@@ -232,11 +232,31 @@ class Store:
                     rows = sorted([*rows, *kept], key=lambda d: (d.rank, d.key))
                 db.execute("DELETE FROM duty WHERE person = ? AND project = ?", (person, project.id))
                 db.executemany(
-                    "INSERT INTO duty VALUES(?, ?, ?, ?, ?)",
-                    [(person, project.id, i, d.key, json.dumps(asdict(d))) for i, d in enumerate(rows)],
+                    "INSERT INTO duty VALUES(?, ?, ?, ?, ?, ?, ?)",
+                    [(person, project.id, i, d.key, *d.rank, json.dumps(asdict(d))) for i, d in enumerate(rows)],
                 )
-                db.execute("INSERT OR REPLACE INTO fresh VALUES(?, ?, ?)", (person, project.id, heads))
+                row = members.get(person)
+                named = (row.name, row.team) if row else ("", "")
+                due = self._due(db, person, project.id, seen, only)
+                db.execute(
+                    "INSERT OR REPLACE INTO fresh VALUES(?, ?, ?, ?, ?, ?)", (person, project.id, heads, *named, due)
+                )
             db.execute("COMMIT")
+
+    @staticmethod
+    def _due(
+        db: sqlite3.Connection, person: str, project: str, seen: Sequence[Seen], only: Collection[str] | None
+    ) -> str:
+        """Return what is due as `{handoff: [date, title]}`; where only some handoffs were looked at, the others' dates are kept."""
+        query = "SELECT due FROM fresh WHERE person = ? AND project = ?"
+        row = db.execute(query, (person, project)).fetchone() if only is not None else None
+        dates = (
+            {entity: date for entity, date in json.loads(row[0]).items() if entity not in (only or ())} if row else {}
+        )
+        for one in seen:
+            if one.handoff.opened.due and one.handoff.abandoned is None:
+                dates[one.handoff.id] = (one.handoff.opened.due, one.title)
+        return json.dumps(dates)
 
     @staticmethod
     def _kept(db: sqlite3.Connection, person: str, project: str) -> list[Duty]:

@@ -109,13 +109,6 @@ def title(found: Sequence[Entry], due: str, *, mine_only: bool = False) -> str:
     return f"Nothing needs you. {due}" if due else "Nothing needs you."
 
 
-def due(ahead: tuple[str, str] | None) -> str:
-    """Return when something is next due, (date, title), and what to do next where nothing is."""
-    if ahead is None:
-        return "No date is set. 2 lists the models, n there opens a handoff."
-    return clean(f"Next due: {ahead[1]}, {ahead[0]}.")
-
-
 def due(found: tuple[str, str] | None) -> str:
     """Return what comes next where nothing needs anybody: the next (date, model version) that is due, or what to do."""
     if found is None:
