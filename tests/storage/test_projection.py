@@ -520,3 +520,41 @@ def test_time_never_falls_and_is_at_least_what_was_seen_within_a_day(two: tuple[
     bob.pull(ana)
     event, _ = bob.ledger.append(bob.chain, [bob.draft(ana.world.entity, "comment.added", {"text": "y"})], 5)
     assert seen == event.header.t < later
+
+
+def test_chains_that_wait_make_nothing_be_folded_anew(world: World) -> None:
+    """Strangers' chains that wait for ever cost one look each, not a fold of everything at every act."""
+    ana = world.found("ana")
+    hidden = world.replica("hidden")
+    hidden.pull(ana)
+    hidden.comment(world.entity, "never sent")
+    for number in range(8):
+        other = world.replica(f"other{number}", open_chain=False)
+        other.pull(hidden)
+        other.open_chain()
+        ana.pull(other, only=[other.key])
+    assert len(ana.ledger.waiting()) == 8
+    _, touched = ana.ledger.append(ana.chain, [ana.draft(world.entity, "comment.added", {"text": "x"})], world.tick())
+    assert (touched.refolded, touched.changes) == (False, 1)
+    ana.pull(hidden)
+    assert ana.ledger.waiting() == []
+    settle(ana)
+
+
+def test_many_people_at_once_are_judged_as_one_after_another(world: World) -> None:
+    """A store that hears a whole team in one bundle says the same as one that met each alone."""
+    ana = world.found("ana")
+    team = []
+    for number in range(7):
+        invitation = ana.invite(f"p{number}")
+        store = world.replica(f"p{number}", open_chain=False)
+        store.join(ana, invitation)
+        store.comment(world.entity, "before the admission")
+        ana.pull(store)
+        ana.admit(store)
+        team.append(store)
+    late = world.replica("late", open_chain=False)
+    taken = late.pull(ana)
+    assert not taken.touched.refolded
+    settle(ana, late)
+    assert {c.counts.name for c in late.ledger.projection.changes(world.entity)} == {"YES"}

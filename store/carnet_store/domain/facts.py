@@ -12,7 +12,7 @@ import msgspec
 from carnet_store.core import canonical, keys
 from carnet_store.core.fold import Counts
 from carnet_store.core.kind import KINDS
-from carnet_store.domain.roster import Delegation
+from carnet_store.domain.roster import Delegation, Roster, roster_bytes
 from carnet_store.errors import CarnetError, Invalid
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -129,3 +129,13 @@ def value_of(fact: Fact, form: type[S]) -> S:
     if found is None or not isinstance(found[0], form):
         raise Invalid("the value has not the form of its kind")
     return found[0]
+
+
+@functools.lru_cache(maxsize=1024)
+def plain_roster(raw: bytes) -> Roster | None:
+    """Return the roster that a `roster.set` carries; None where it holds words that this Carnet does not know."""
+    found = read_fact("roster.set", raw)
+    if found is None:
+        return None
+    roster = msgspec.convert(msgspec.to_builtins(found[0]), type=Roster)
+    return roster if roster_bytes(roster) == found[1] else None

@@ -30,6 +30,7 @@ from carnet_store.domain.facts import (
     Past,
     Place,
     Standing,
+    plain_roster,
     read_fact,
     read_signed,
     value_of,
@@ -234,9 +235,8 @@ class People(Standings):
     def _set_roster(self, fact: Fact) -> None:
         given = value_of(fact, RosterSet)
         self._check_act(given, fact)
-        roster = msgspec.convert(msgspec.to_builtins(given), type=Roster)
-        found = read_fact(fact.kind, fact.raw)
-        if found is None or roster_bytes(roster) != found[1] or roster.format != ROSTER_FORMAT or not is_sound(roster):
+        roster = plain_roster(fact.raw)
+        if roster is None or roster.format != ROSTER_FORMAT or not is_sound(roster):
             raise Invalid("a roster of another form")
         parents = [self.rosters[digest] for digest in roster.parents if self._sees_roster(digest, fact.past)]
         if not parents or len(parents) < len(roster.parents) or roster.version != 1 + max(p.version for p in parents):

@@ -40,6 +40,7 @@ from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, drop_derived
 __all__ = ["Projection", "Touched", "event_number"]
 
 _ROWS_AT_ONCE = 4096
+_CHAINS_AT_ONCE = 4
 # Judged by value or signature, after author and role were found good. Once erased it is told apart from the others of these no more,
 # so all of them then replace what they name, and all of them move their entity's last time.
 _JUDGED_BY_VALUE = {Counts.YES, Counts.ABSENT, Counts.FORM, Counts.BIRTH, Counts.SIGNATURE, Counts.REPLAY}
@@ -68,6 +69,7 @@ class Projection(Ordering):
         super().__init__(db, ledger)
         self._strange: set[str] = set()
         self._lost = False
+        self._scouting = False
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -75,6 +77,9 @@ class Projection(Ordering):
         """Take in all events that are held and not folded yet, causes first. `progress` hears the number of changes."""
         touched = Touched()
         before = self.people
+        self._scouting = False
+        if self._new_chains() > _CHAINS_AT_ONCE:  # judge all their people at once instead of one after another
+            return self.refold(touched, progress)
         self._begin(self.kept_sum())
         if self._fold(touched, progress, refolding=False) or self._lost:
             self._write_out()
@@ -85,8 +90,9 @@ class Projection(Ordering):
     def refold(self, touched: Touched | None = None, progress: Callable[[int], None] | None = None) -> Touched:
         """Drop the derived tables and fold every event anew, knowing from the start who counts."""
         touched = touched or Touched()
-        touched.refolded = True
+        touched.refolded = self.db.execute("SELECT 1 FROM done LIMIT 1").fetchone() is not None
         self._facts = self._read_facts()
+        self._scouting = self._new_chains() > 0
         while True:
             known = {fact.id for fact in self._facts}
             people = self._build()
@@ -98,10 +104,17 @@ class Projection(Ordering):
             self._fold(touched, progress, refolding=True)
             self._write_out()
             # An event folded just now may tell who counts, or a value forgotten just now have weighed: then once more.
-            if known == {fact.id for fact in self._facts} and not self._lost:
+            done = not self._scouting and known == {fact.id for fact in self._facts} and not self._lost
+            self._scouting = False
+            if done:
                 break
         self._end(people_changed=True)
         return touched
+
+    def _new_chains(self) -> int:
+        """Return how many chains came since the last advance: each tells of a person."""
+        row = self.db.execute("SELECT count(*) FROM chain WHERE no > ?", (self._number("chains"),)).fetchone()
+        return int(row[0])
 
     def _begin(self, total: int) -> None:
         self._sum = total
@@ -113,6 +126,7 @@ class Projection(Ordering):
         self._write_out()
         self._forget_fresh()
         self._put_meta("sum", f"{self._sum % SUM_SPACE:x}")
+        self._put_meta("chains", self.db.execute("SELECT coalesce(max(no), 0) FROM chain").fetchone()[0])
         self._put_meta("strange", " ".join(sorted(self._strange)))
         if people_changed:
             self._rev += 1
@@ -150,6 +164,8 @@ class Projection(Ordering):
         past = dict(link.past or {})
         self._extend_branches(past)
         refold = self._take_facts(link, event, past, refolding=refolding)
+        if self._scouting:
+            return False
         people = self._who()
         if link.members is None:
             link.members = people.members(past)
