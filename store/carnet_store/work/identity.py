@@ -134,6 +134,7 @@ class Keyring:
         self._entropy = entropy
         self._clock = clock
         self._unlocked: dict[bytes, tuple[float, Signer]] = {}  # public key -> (last use, key)
+        self._locked_at: int | None = None  # when `lock_all` was last heard of; None before the first look
 
     # --- persons ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +167,7 @@ class Keyring:
             "secret": {"kind": "ssh", "path": str(path), "protected": protected},
         }
         identity = self._keep(values, signer.public)
+        self._heed_lock()
         self._unlocked[signer.public] = (self._clock(), signer)
         return identity
 
@@ -217,6 +219,7 @@ class Keyring:
 
     def is_unlocked(self, identity: Identity) -> bool:
         """Say whether signing would ask for nothing now; does not count as a use."""
+        self._heed_lock()
         entry = self._unlocked.get(identity.public)
         return not identity.protected or (entry is not None and self._clock() - entry[0] < SESSION_SECONDS)
 
@@ -224,7 +227,24 @@ class Keyring:
         """Forget every unlocked key of this process."""
         self._unlocked.clear()
 
+    def lock_all(self) -> None:
+        """Forget every unlocked key of this process and, from their next use on, of every other that uses this folder."""
+        self.lock()
+        if self.folder.is_dir():
+            keyfiles.replace(self.folder / "locked", self._entropy(8).hex() + "\n")
+
+    def _heed_lock(self) -> None:
+        """Forget what is unlocked where another process has locked everything since the last look."""
+        try:
+            at = (self.folder / "locked").stat().st_mtime_ns
+        except OSError:
+            at = 0
+        if self._locked_at not in (None, at):
+            self._unlocked.clear()
+        self._locked_at = at
+
     def _in_session(self, public: bytes) -> Signer | None:
+        self._heed_lock()
         now = self._clock()
         for key in [key for key, (used, _) in self._unlocked.items() if now - used >= SESSION_SECONDS]:
             del self._unlocked[key]
@@ -402,6 +422,7 @@ class Keyring:
             "secret": secret,
         }
         identity = self._keep(values, signer.public)
+        self._heed_lock()
         self._unlocked[signer.public] = (self._clock(), signer)
         return identity
 

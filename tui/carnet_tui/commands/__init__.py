@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from carnet_tui.session import Session
+from carnet_tui.session import Environment, Session
+from carnet_tui.text import clean
 
 WRITTEN_SHAPE: Final = (
     '{"written", "entity", "changes": [id], "unblocked": [text], "next": command, "counts": why not yet}'
@@ -155,6 +157,44 @@ def add_to(
     return make
 
 
+def _completions(ctx: click.Context, kind: str, incomplete: str) -> list[str]:
+    """Return the handoffs, items or things that begin with what is typed; none where the store cannot be read."""
+    here = ctx.find_object(Session) or Session(Environment())
+    try:
+        project = here.project()
+        if kind == "item":
+            return [
+                i.id
+                for i in here.handoff(str(ctx.params.get("which")))[1].checklist.items
+                if i.id.startswith(incomplete)
+            ]
+        if kind == "handoff":
+            found = [project.title(h.opened.model) for h in project.handoffs()]
+        else:
+            found = [row.title for row in project.entities(text=incomplete, limit=100)]
+    except Exception:  # completing a word never says anything but words
+        return []
+    finally:
+        here.close()
+    return sorted({one for one in found if one.startswith(incomplete) and clean(one) == one and " " not in one})
+
+
+class Word(click.ParamType[str]):
+    """A handoff, an item of the handoff before it, or a thing of the record: completed from the store."""
+
+    def __init__(self, kind: str) -> None:
+        """`kind` is handoff, item or node."""
+        self.name = kind
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word as typed; what it means is asked where the store is open."""
+        return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return what could be meant."""
+        return [CompletionItem(one) for one in _completions(ctx, self.name, incomplete)]
+
+
 class Pair(click.ParamType[tuple[str, str]]):
     """An option value `KEY=VALUE`."""
 
@@ -171,4 +211,7 @@ class Pair(click.ParamType[tuple[str, str]]):
 
 
 PAIR: Final = Pair()
+HANDOFF: Final = Word("handoff")
+ITEM: Final = Word("item")
+NODE: Final = Word("node")
 PATH: Final = click.Path(path_type=Path)

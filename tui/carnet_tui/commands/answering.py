@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import PATH, command, session
+from carnet_tui.commands import HANDOFF, ITEM, PATH, command, session
 from carnet_tui.commands.add import file_of
 from carnet_tui.session import Session, find_item, quoted
 
@@ -34,8 +34,8 @@ MAX_OUTPUT = 64 << 20
     "carnet answer churn@2 rebuild.receiver_rerun --run -- python train.py --seed 7",
     writes=True,
 )
-@click.argument("which", metavar="HANDOFF")
-@click.argument("item", required=False, default="")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("item", type=ITEM, required=False, default="", metavar="[ITEM]")
 @click.argument("value", nargs=-1, type=click.UNPROCESSED)
 @click.option("--link", "links", multiple=True, metavar="NODE", help="An entity as answer or evidence. Repeatable.")
 @click.option("--url", "urls", multiple=True, help="An address as evidence. Repeatable.")
@@ -250,8 +250,8 @@ def _captured(here: Session, project: Project, words: tuple[str, ...]) -> Mappin
     "carnet verify-item churn@2 approach.evaluation --disagree --reason 'our re-run gives AUC .84, not .91'",
     writes=True,
 )
-@click.argument("which", metavar="HANDOFF")
-@click.argument("items", nargs=-1, required=True, metavar="ITEM...")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("items", nargs=-1, required=True, type=ITEM, metavar="ITEM...")
 @click.option("--agree/--disagree", "agree", default=None, help="Your verdict.")
 @click.option("--reason", default="", help="Why; needed to disagree.")
 def verify_item(which: str, items: tuple[str, ...], agree: bool | None, reason: str) -> None:
@@ -268,8 +268,8 @@ def verify_item(which: str, items: tuple[str, ...], agree: bool | None, reason: 
 
 
 @command("settle", "carnet settle churn@2 observe.plan", "carnet settle churn@2 observe.plan --keep Aiko", writes=True)
-@click.argument("which", metavar="HANDOFF")
-@click.argument("item")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("item", type=ITEM, metavar="ITEM")
 @click.option("--keep", default="", metavar="NAME|CHANGE", help="Whose answer stands, or the answer's change id.")
 def settle(which: str, item: str, keep: str) -> None:
     """Settle a conflict: one of the answers stands. Without --keep the answers are shown."""
@@ -305,8 +305,8 @@ def settle(which: str, item: str, keep: str) -> None:
     "carnet finding churn@2 approach.evaluation --close 3fa94c01 'feature removed in r-013'",
     writes=True,
 )
-@click.argument("which", metavar="HANDOFF")
-@click.argument("item")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("item", type=ITEM, metavar="ITEM")
 @click.argument("text")
 @click.option(
     "--severity", default="major", show_default=True, type=click.Choice(["blocker", "major", "minor"]), help="How bad."

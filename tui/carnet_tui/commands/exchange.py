@@ -12,6 +12,7 @@ import click
 from carnet_tui import console
 from carnet_tui.commands import PATH, command, session
 from carnet_tui.session import Session, quoted
+from carnet_tui.text import plural
 
 if TYPE_CHECKING:
     from carnet_store import Desk, Project
@@ -66,7 +67,7 @@ def export(file: Path, to: tuple[str, ...], since: Path | None, no_objects: bool
     missing = f", {made.missing} objects not in it" if made.missing else ""
     part = " (an increment)" if made.base else ""
     console.talk(
-        f"wrote {file.name}{part}: {made.events:,} events, {made.objects} objects{missing}, {console.size(made.size)}. "
+        f"wrote {file.name}{part}: {plural(made.events, 'event')}, {plural(made.objects, 'object')}{missing}, {console.size(made.size)}. "
         f"Send it; next, there: {quoted('carnet', 'import', file.name)}"
     )
 
@@ -254,7 +255,7 @@ def _compared(here: Session, plan: Plan) -> str:
 def _say_imported(here: Session, plan: Plan, objects: int) -> None:
     desk = here.desk()
     changed = [f"{c.title} is {c.after} now" for c in plan.consequences[:3]]
-    parts = [f"took in {plan.new:,} events and {objects} objects of {plan.project}", *changed]
+    parts = [f"took in {plural(plan.new, 'event')} and {plural(objects, 'object')} of {plan.project}", *changed]
     if plan.conflict_count:
         parts.append(f"{plan.conflict_count} conflict{'s' if plan.conflict_count > 1 else ''} to settle")
     project = desk.project(plan.ledger)

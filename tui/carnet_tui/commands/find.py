@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import command, session
+from carnet_tui.commands import NODE, command, session
 from carnet_tui.session import find_handoff
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _around(text: str, wanted: str, room: int = 60) -> str:
     shape='{"node": {...}, "up": [{"id", "kind", "title", "relation", "hops"}], "down": [...], "ups": count, "downs": count, '
     '"about": {"decisions": [id], "questions": [id], "handoffs": [id]}}',
 )
-@click.argument("node")
+@click.argument("node", type=NODE, metavar="NODE")
 @click.option("--up", default=None, type=click.IntRange(1, 64), help="Follow what it comes from so many hops.")
 @click.option("--down", default=None, type=click.IntRange(1, 64), help="Follow what came of it so many hops.")
 @click.option(
@@ -271,7 +271,7 @@ def _show_node(project: Project, node: Node) -> None:
     "carnet log --not-counting --json",
     shape='[{"change", "t": ms, "person", "name", "kind", "entity", "title", "field", "counts": text, "live", "value"}]',
 )
-@click.argument("node", required=False, default="")
+@click.argument("node", type=NODE, required=False, default="", metavar="[NODE]")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 @click.option("--start", default=0, type=click.IntRange(0), help="Leave out the newest so many.")
 @click.option("--not-counting", is_flag=True, help="Only what does not count, with the reason.")

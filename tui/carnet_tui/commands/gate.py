@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import PATH, Group, add_to, command, session
+from carnet_tui.commands import HANDOFF, ITEM, PATH, Group, add_to, command, session
 from carnet_tui.commands.handoff import REASON
 from carnet_tui.commands.telling import reasons_of
 from carnet_tui.session import Session, find_handoff, find_item, quoted
@@ -28,8 +28,8 @@ TYPED = 4
     "carnet waive churn@2 prod.reliability --end 3fa94c01 --reason 'objectives are written now'",
     writes=True,
 )
-@click.argument("which", metavar="HANDOFF")
-@click.argument("item")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("item", type=ITEM, metavar="ITEM")
 @REASON
 @click.option("--mitigation", default="", help="What is done about the risk meanwhile.")
 @click.option("--days", type=click.IntRange(1, 3650), help="For how many days.")
@@ -61,7 +61,7 @@ def waive(which: str, item: str, reason: str, mitigation: str, days: int | None,
     "carnet sign churn@2 --as ml_engineer --refuse --reason 'the holdout leaks'",
     writes=True,
 )
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--as", "role", required=True, metavar="ROLE", help="The role you sign in.")
 @REASON
 @click.option("--refuse", is_flag=True, help="Refuse.")
@@ -145,7 +145,7 @@ _GATE_SHAPE = (
     "carnet gate churn@2 --bundle churn-2.carnet.zip --trust 5f0c…",
     shape=_GATE_SHAPE,
 )
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--allow-override", is_flag=True, help="An override in force passes too.")
 @click.option("--bundle", type=PATH, metavar="FILE", help="Judge what a bundle holds; no store is needed or touched.")
 @click.option(
@@ -225,7 +225,7 @@ def _judged(here: Session, project: Project, look: Look, allow_override: bool) -
 @command(
     "override", "carnet override churn@2 --reason 'outage of the old model, agreed by phone' --days 2", writes=True
 )
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @REASON
 @click.option("--days", required=True, type=click.IntRange(1, 3650), help="For how many days; the pack sets the most.")
 def override(which: str, reason: str, days: int) -> None:
@@ -239,7 +239,7 @@ custody = Group("custody", help="Which team holds a model version: offer, accept
 
 
 @add_to(custody, "offer", "carnet custody offer churn@2 --to operations", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--to", "team", required=True, metavar="TEAM", help="The team that should take it.")
 @click.option("--reason", default="", help="A word with it.")
 def offer(which: str, team: str, reason: str) -> None:
@@ -250,7 +250,7 @@ def offer(which: str, team: str, reason: str) -> None:
 
 
 @add_to(custody, "accept", "carnet custody accept churn@2", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--reason", default="", help="A word with it.")
 def accept(which: str, reason: str) -> None:
     """Take custody that was offered."""
@@ -260,7 +260,7 @@ def accept(which: str, reason: str) -> None:
 
 
 @add_to(custody, "refuse", "carnet custody refuse churn@2 --reason 'no runbook yet'", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @REASON
 def refuse(which: str, reason: str) -> None:
     """Refuse custody that was offered, with a reason."""

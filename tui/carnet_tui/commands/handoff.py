@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import PAIR, PATH, Group, add_to, session
+from carnet_tui.commands import HANDOFF, ITEM, PAIR, PATH, Group, add_to, session
 from carnet_tui.commands.telling import described, show_handoff, show_item
 from carnet_tui.session import Session, find_item, quoted
 
@@ -176,8 +176,8 @@ def list_() -> None:
     '"verifies_role", "answer", "answered_by": [name], "reasons": [text], "turn"}], "signoffs": [{"role", "meaning", "quorum", '
     '"missing", "signed": [name], "stale": [name], "could": [name]}], "waivers": [...], "files", "entities", "questions"}',
 )  # fmt: skip
-@click.argument("which", metavar="HANDOFF")
-@click.argument("item", required=False, default="")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("item", type=ITEM, required=False, default="", metavar="[ITEM]")
 @click.option("--mine", is_flag=True, help="Only the items that wait for me.")
 @click.option("--open", "only_open", is_flag=True, help="Only the items that are not in order.")
 def show(which: str, item: str, mine: bool, only_open: bool) -> None:
@@ -206,7 +206,7 @@ def _my_roles(here: Session, project: Project) -> frozenset[str]:
     handoff, "assign", "carnet handoff assign churn@2 data.lineage Tom", "carnet handoff assign churn@2 role:operator Aiko --due 2026-05-01",
     writes=True,
 )  # fmt: skip
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.argument("target", metavar="ITEM|role:ROLE")
 @click.argument("who", metavar="NAME")
 @click.option("--due", default="", metavar="YYYY-MM-DD", help="By when.")
@@ -222,7 +222,7 @@ def assign(which: str, target: str, who: str, due: str, reason: str) -> None:
 
 
 @add_to(handoff, "include", "carnet handoff include churn@2 telco r-012", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.argument("nodes", nargs=-1, required=True)
 def include(which: str, nodes: tuple[str, ...]) -> None:
     """Let things belong to what crosses."""
@@ -234,7 +234,7 @@ def include(which: str, nodes: tuple[str, ...]) -> None:
 
 
 @add_to(handoff, "file", "carnet handoff file churn@2 model.json README.md", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.argument("paths", nargs=-1, required=True, type=PATH)
 @click.option("--name", default="", help="The name in the package, for a single file.")
 def file(which: str, paths: tuple[Path, ...], name: str) -> None:
@@ -252,7 +252,7 @@ def file(which: str, paths: tuple[Path, ...], name: str) -> None:
 
 
 @add_to(handoff, "seal", "carnet handoff seal churn@2", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 def seal(which: str) -> None:
     """Seal the package: from here on everybody means the same bytes. It begins a new round."""
     here = session()
@@ -264,7 +264,7 @@ def seal(which: str) -> None:
     handoff, "return", "carnet handoff return churn@2 --reason 'the holdout leaks' --item approach.evaluation='AUC .84 on our re-run'",
     writes=True,
 )  # fmt: skip
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @REASON
 @click.option(
     "--item", "items", type=PAIR, multiple=True, metavar="ITEM=REASON", help="What is wrong with an item. Repeatable."
@@ -280,7 +280,7 @@ def return_(which: str, reason: str, items: tuple[tuple[str, str], ...]) -> None
 @add_to(
     handoff, "abandon", "carnet handoff abandon churn@2 --reason 'replaced by churn@3 before the gate'", writes=True
 )
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @REASON
 def abandon(which: str, reason: str) -> None:
     """End a handoff without a result."""
@@ -295,7 +295,7 @@ def abandon(which: str, reason: str) -> None:
     "carnet handoff repack churn@2 --tier A --fact data.personal=yes --reason 'personal data after all'",
     writes=True,
 )  # fmt: skip
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--gate", default="", metavar="PACK", help="Another gate's pack.")
 @click.option("--tier", default="", help="Another risk tier.")
 @click.option("--fact", "facts", type=PAIR, multiple=True, help="A fact that changed. Repeatable.")
@@ -315,7 +315,7 @@ def repack(which: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...],
 
 
 @add_to(handoff, "edit", "carnet handoff edit churn@2", "EDITOR=nano carnet handoff edit churn@2 --all", writes=True)
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--all", "all_items", is_flag=True, help="All open items, not mine alone.")
 @click.option("--yes", is_flag=True, help="Record without asking once more.")
 def edit(which: str, all_items: bool, yes: bool) -> None:

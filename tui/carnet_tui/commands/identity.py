@@ -204,6 +204,9 @@ def _chosen(here: Session, what: str) -> str:
 
 @command("lock", "carnet lock", shares=False)
 def lock() -> None:
-    """Forget passphrases. A command keeps none after it ends; in the terminal UI, `:` lock forgets them at once."""
-    _keyring(session()).lock()
-    console.talk("No passphrase is kept by the command line. In a running terminal UI: press : and choose lock.")
+    """Forget unlocked keys everywhere: a running terminal UI asks for the passphrase again at its next signature.
+
+    Without it a terminal UI keeps a key for 15 minutes after its last use; a command keeps none after it ends.
+    """
+    _keyring(session()).lock_all()
+    console.talk("locked: the next signature asks for the passphrase again. Next: carnet whoami")

@@ -12,6 +12,7 @@ from carnet_tui.commands.handoff import REASON
 from carnet_tui.commands.people import cosigners
 from carnet_tui.commands.record import find_change
 from carnet_tui.session import quoted
+from carnet_tui.text import plural
 
 
 @command("backup", "carnet backup carnet-2026-04-14.zip", shape='{"path", "ledgers", "objects", "size": bytes}')
@@ -27,7 +28,7 @@ def backup(file: Path) -> None:
     else:
         console.out(str(path))
     console.talk(
-        f"wrote {file.name}: {made.ledgers} ledgers, {made.objects} objects, {console.size(made.size)}. "
+        f"wrote {file.name}: {plural(made.ledgers, 'ledger')}, {plural(made.objects, 'object')}, {console.size(made.size)}. "
         f"Next, when it is needed: {quoted('carnet', 'restore', file.name, '--to', 'DIR')}"
     )
 
@@ -52,7 +53,7 @@ def restore(file: Path, to: Path | None) -> None:
         console.out_json({"store": str(made.path), "ledgers": made.ledgers, "objects": made.objects})
     else:
         console.out(str(made.path))
-    console.talk(f"restored {made.ledgers} ledgers and {made.objects} objects. Next: carnet verify")
+    console.talk(f"restored {plural(made.ledgers, 'ledger')} and {plural(made.objects, 'object')}. Next: carnet verify")
 
 
 @command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from carnet_tui.commands import PAIR, command, session
+from carnet_tui.commands import NODE, PAIR, command, session
 from carnet_tui.session import Session, find_handoff, find_item
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @command("link", "carnet link r-012 used telco", "carnet link r-012 made churn@2", writes=True)
-@click.argument("node")
+@click.argument("node", type=NODE, metavar="NODE")
 @click.argument("relation", type=click.Choice(["used", "made", "from"]))
 @click.argument("other", nargs=-1, required=True)
 def link(node: str, relation: str, other: tuple[str, ...]) -> None:
@@ -28,7 +28,7 @@ def link(node: str, relation: str, other: tuple[str, ...]) -> None:
 
 
 @command("describe", "carnet describe telco owner=Farid source=https://example.org/telco.csv", writes=True)
-@click.argument("node")
+@click.argument("node", type=NODE, metavar="NODE")
 @click.argument("pairs", nargs=-1, required=True, type=PAIR)
 def describe(node: str, pairs: tuple[tuple[str, str], ...]) -> None:
     """Set attributes of a thing, over what was said before."""

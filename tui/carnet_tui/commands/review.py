@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from carnet_tui import console
-from carnet_tui.commands import command, session
+from carnet_tui.commands import HANDOFF, command, session
 from carnet_tui.session import Session, quoted
+from carnet_tui.text import plural
 
 if TYPE_CHECKING:
     from carnet_store import Look, Project
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     "review", "carnet review churn@2", "carnet review churn@2 --plain",
     shape='[{"id", "title", "type", "state", "answer", "answered_by", "reasons", "turn", ...}]: the items that need you',
 )  # fmt: skip
-@click.argument("which", metavar="HANDOFF")
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--plain", is_flag=True, help="Line by line, without the terminal UI.")
 def review(which: str, plain: bool) -> None:
     """Go through the items that need you: in the terminal UI, or --plain by one question after another.
@@ -105,7 +106,9 @@ def _walk(here: Session, project: Project, look: Look, waiting: list[str]) -> No
         console.talk("Nothing to record.")
         return
     agreed = sum(agree for _, agree, _ in verdicts)
-    told = f"{len(answers)} answers, {agreed} agreements, {len(verdicts) - agreed} disagreements"
+    told = ", ".join(
+        (plural(len(answers), "answer"), plural(agreed, "agreement"), plural(len(verdicts) - agreed, "disagreement"))
+    )
     if not here.confirm(f"Record {told}?"):
         console.talk("Nothing was recorded.")
         return

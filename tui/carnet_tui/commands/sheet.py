@@ -11,6 +11,7 @@ from carnet_tui import console
 from carnet_tui.commands.add import file_of
 from carnet_tui.commands.answering import say_what_lacks
 from carnet_tui.session import Session, quoted
+from carnet_tui.text import plural
 
 if TYPE_CHECKING:
     from carnet_store import Look, Project
@@ -98,7 +99,7 @@ def edit_items(here: Session, project: Project, look: Look, *, all_items: bool, 
         return
     for item_id, value in found:
         console.talk(f"{item_id}: {' / '.join(answer_lines(project, value))[:100]}")
-    if not yes and here.interactive and not here.confirm(f"Record {len(found)} answers?"):
+    if not yes and here.interactive and not here.confirm(f"Record {plural(len(found), 'answer')}?"):
         console.talk(
             f"Nothing was recorded; all is kept. Next: {quoted('carnet', 'handoff', 'edit', look.model.title)}"
         )
