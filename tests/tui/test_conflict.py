@@ -69,7 +69,7 @@ async def test_one_act_settles_and_both_answers_stay_in_the_record(
         assert parted.project.handoff(handoff).in_conflict("approach.decision")
         await press(pilot, settled, "enter", "enter")
         assert "Settled: the answer of Ana stands." in screen_text(pilot.app)
-        assert "⏎ open item" in screen_text(pilot.app)
+        assert "⏎ open item" in screen_text(pilot.app) and "given apart" not in screen_text(pilot.app)
         await press(pilot, settled, "x")
         assert "it is settled" in screen_text(pilot.app)
     found = parted.project.handoff(handoff)

@@ -45,7 +45,7 @@ class ConflictScreen(HandoffDesk, SubjectScreen):
 
     def compose_content(self) -> Iterable[Widget]:
         """Yield what is asked, and the answers."""
-        yield TextBlock(self._head)
+        yield TextBlock(self._head, id="head")
         yield TextView(lambda cells: [], id="answers")
 
     def on_mount(self) -> None:
@@ -78,7 +78,7 @@ class ConflictScreen(HandoffDesk, SubjectScreen):
         one = self.current
         self.sides = conflict_view.sides(one, names_of(self), self.me) if one is not None else []
         self.at = min(self.at, max(0, len(self.sides) - 1))
-        self.query_one(TextBlock).show()
+        self.query_one("#head", TextBlock).show()
         self._paint()
 
     def _paint(self) -> None:

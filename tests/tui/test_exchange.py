@@ -1,0 +1,178 @@
+"""Exchange: who lacks what, bundles written with a message to paste, plans read before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from carnet_store import Desk
+from carnet_tui.views import exchange_view
+
+
+@pytest.fixture
+def pair(places: ModuleType, tmp_path: Path) -> Iterator[Any]:
+    """Ana's store, and Bea's, which is empty; `bundle` is the whole record, `answer` brings Bea's answer back."""
+    environ = {"CARNET_CONFIG": str(tmp_path / "config")}
+    tour = places.build(tmp_path, environ, runs=0)
+    there = Desk.create(tmp_path / "bea", who="Bea", environ=environ, clock=tour.clock)
+    there.entropy = tour.desk.entropy
+    (tmp_path / "files").mkdir()
+    bundle = tmp_path / "files" / "to-bea.carnet.zip"
+    tour.acts()
+    tour.desk.export(tour.project, bundle)
+    hers = places.Tour(there, tmp_path, tour.people, tour.clock, tour.ids)
+    yield SimpleNamespace(ana=tour, bea=hers, bundle=bundle, folder=tmp_path)
+    tour.desk.close()
+    there.close()
+
+
+async def press(pilot: Any, settled: Any, *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """C116: Enter writes what these people lack under a telling name, after a preview of what leaves and stays."""
+    pair.ana.acts().comment(pair.ana.ids["model"], "one more")
+    async with visit(pair.ana, ("exchange",), size=(100, 30)) as pilot:
+        text = screen_text(pilot.app)
+        assert (
+            "research (Bea)" in text and "sent never  heard never" in text and "1 event of yours not shared yet" in text
+        )
+        assert "engineering (Tom)" in text and "the whole record" in text
+        await press(pilot, settled, "enter")
+        assert "nothing written yet" in screen_text(pilot.app)
+        assert not list((pair.folder / "ana").glob("*.carnet.zip"))
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "a Carnet bundle from Ana to research (Bea)" in text and "Look into it, then take it in" in text
+        assert pilot.app.clipboard.count("\n") == 2
+        [made] = (pair.folder / "ana").glob("*.carnet.zip")
+        assert made.name.startswith("churn-to-research-20")
+        await press(pilot, settled, "escape")
+        assert "all you wrote was shared" in screen_text(pilot.app)
+
+
+async def test_a_new_project_needs_its_founders_key_compared(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """C121: nothing is written before the founder's fingerprint is confirmed by typing its start."""
+    there = pair.bea
+    async with visit(there, ("exchange",), ("import", str(pair.bundle)), who="Bea", size=(90, 40)) as pilot:
+        text = screen_text(pilot.app)
+        assert "every signature, link and digest holds" in text and "founded by Ana" in text
+        assert "compare the key, take it in" in text and "esc discard, nothing written" in text
+        await press(pilot, settled, "enter", *"wrong1", "enter")
+        assert "These are not its first characters" in screen_text(pilot.app)
+        await press(pilot, settled, "escape")
+        assert not there.desk.projects()
+        finger = pair.ana.people["Ana"].fingerprint.partition(":")[2]
+        await press(pilot, settled, "enter")
+        for sign in finger[:6]:
+            await pilot.press({"+": "plus", "/": "slash"}.get(sign, sign))
+        await press(pilot, settled, "enter")
+        assert "Took in" in screen_text(pilot.app) and "This is what needs you now." in screen_text(pilot.app)
+    assert [row.name for row in there.desk.projects()] == ["churn"]
+
+
+async def test_esc_leaves_no_trace_and_a_bundle_known_already_says_so(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """C117: looking is free; taking in twice changes nothing."""
+    before = sorted(str(p) for p in (pair.folder / "bea").rglob("*") if "ledgers" in str(p))
+    async with visit(pair.bea, ("exchange",), ("import", str(pair.bundle)), who="Bea") as pilot:
+        await press(pilot, settled, "escape")
+    assert sorted(str(p) for p in (pair.folder / "bea").rglob("*") if "ledgers" in str(p)) == before
+    async with visit(pair.ana, ("exchange",), ("import", str(pair.bundle))) as pilot:
+        text = screen_text(pilot.app)
+        assert "+ 0 new" in text and "this store has it all already" in text
+        await press(pilot, settled, "enter")
+        assert "all of it is here" in screen_text(pilot.app)
+
+
+async def test_a_plan_shows_conflicts_and_what_becomes_of_gates(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """C118, R112: both answers are shown before they are taken in, and both are kept."""
+    ana, bea = pair.ana, pair.bea
+    bea.desk.become(bea.people["Bea"])
+    bea.desk.accept(pair.bundle, trust=ana.project.id)
+    bea.answer("Bea", "approach.decision", {"state": "given", "links": [bea.ids["replacing"]]})
+    ana.answer("Ana", "approach.decision", {"state": "given", "links": [ana.ids["decision"]]})
+    back = pair.folder / "ana" / "from-bea.carnet.zip"
+    bea.desk.become(bea.people["Bea"])
+    bea.desk.export(bea.project, back)
+    async with visit(ana, ("exchange",), size=(90, 40)) as pilot:
+        text = screen_text(pilot.app)
+        assert "LIES HERE, NOT TAKEN IN" in text and "from-bea.carnet.zip" in text
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "from Bea" in text and "1 conflict" in text and "churn@2  approach.decision" in text
+        assert "All answers are kept." in text
+        assert not ana.project.handoff(ana.ids["handoff"]).in_conflict("approach.decision")
+        await press(pilot, settled, "enter")
+        assert "1 conflict to settle" in screen_text(pilot.app)
+    assert ana.project.handoff(ana.ids["handoff"]).in_conflict("approach.decision")
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + b"\0" * 18])
+async def test_what_is_no_bundle_is_refused_in_words(
+    pair: Any, content: bytes, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """C119: a broken file ends in a clear refusal; it is offered with its reason and never taken in."""
+    path = pair.folder / "ana" / "bad.carnet.zip"
+    path.write_bytes(content)
+    async with visit(pair.ana, ("exchange",)) as pilot:
+        assert "bad.carnet.zip" in screen_text(pilot.app)
+    async with visit(pair.ana, ("exchange",), ("import", str(path))) as pilot:
+        text = screen_text(pilot.app)
+        assert "cannot be taken in" in text and "Nothing was written." in text
+        await press(pilot, settled, "enter")
+        assert "it is refused" in screen_text(pilot.app)
+
+
+async def test_an_altered_bundle_is_refused(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    raw = bytearray(pair.bundle.read_bytes())
+    raw[len(raw) // 3] ^= 1
+    path = pair.folder / "files" / "altered.carnet.zip"
+    path.write_bytes(bytes(raw))
+    async with visit(pair.bea, ("exchange",), ("import", str(path)), who="Bea", size=(40, 12)) as pilot:
+        assert "cannot be taken in" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+    assert not pair.bea.desk.projects()
+
+
+async def test_an_empty_store_offers_to_open_a_bundle(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    async with visit(pair.bea, ("exchange",), who="Bea") as pilot:
+        assert "n opens a bundle" in screen_text(pilot.app)
+        await press(pilot, settled, "n", *"nowhere", "enter")
+        assert "There is no file" in screen_text(pilot.app)
+
+
+def test_a_name_no_file_has_yet() -> None:
+    """Names from elsewhere never leave their folder, and are never taken twice."""
+    name = exchange_view.file_name("../Évil proj/\x1b", "Team: Ops", "2026-11-14", ())
+    assert "/" not in name and name.isascii() and name.endswith("-2026-11-14.carnet.zip") and not name.startswith(".")
+    assert exchange_view.file_name("a", "b", "c", ["a-to-b-c.carnet.zip"]) == "a-to-b-c-2.carnet.zip"
+
+
+def test_a_fingerprint_is_confirmed_by_its_start_alone() -> None:
+    finger = "SHA256:FTsKm7a3D3aXmgo1wVil"
+    assert (
+        exchange_view.fits("FTsKm7", finger)
+        and exchange_view.fits(finger, finger)
+        and exchange_view.fits("FTs Km7", finger)
+    )
+    assert not exchange_view.fits("FTsKm", finger)
+    assert not exchange_view.fits("ftskm7", finger) and not exchange_view.fits("SHA256:", finger)
