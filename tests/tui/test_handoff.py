@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from textual.widgets import Input, TextArea
 
 Text = Callable[[Any], str]
 SIZES = [(80, 24), (120, 40), (160, 48), (40, 12)]
@@ -106,3 +107,68 @@ async def test_unknown_handoff(main_path: Any, visit: Any, screen_text: Text) ->
         assert "cannot be shown" in screen_text(pilot.app)
         await pilot.press("a", "s", "escape")
         assert pilot.app.path[-1].name == "inbox"
+
+
+async def press(pilot: Any, *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()
+
+
+async def by_name(pilot: Any, name: str) -> None:
+    await press(pilot, ":", *name, "enter")
+    await pilot.pause()
+
+
+async def test_return_with_a_reason_for_each_item(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """The receiver gives the package back: items named, a reason each, the digest typed; the giver is told so."""
+    tour = main_path("ready")
+    package = tour.project.look(tour.handoff).status.package
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        await by_name(pilot, "return")
+        assert "which items are not good enough?" in screen_text(pilot.app)
+        await press(pilot, *"evaluation", "enter")
+        pilot.app.screen.query_one(TextArea).text = "43 % of the holdout rows have a copy in training"
+        await press(pilot, "ctrl+d", "enter")
+        pilot.app.screen.query_one(TextArea).text = "the claimed figure rests on a leak"
+        await press(pilot, "ctrl+d", *package[:4], "enter")
+        assert tour.project.look(tour.handoff).status.verdict == "returned"
+        assert "returned by Tom: the claimed figure" in screen_text(pilot.app)
+    async with visit(tour, ("inbox",), who="Ana") as pilot:
+        assert "returned by Tom" in screen_text(pilot.app)
+
+
+async def test_override_is_loud(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """An override asks for reason, days within the limit and the digest; the gate reads overridden, never passed."""
+    tour = main_path("half")
+    package = tour.project.look(tour.handoff).status.package
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Grace") as pilot:
+        await by_name(pilot, "override")
+        pilot.app.screen.query_one(TextArea).text = "the old model fails today, the call list must go out"
+        await press(pilot, "ctrl+d")
+        pilot.app.screen.query_one(Input).value = "400"
+        await press(pilot, "enter")
+        assert "A number of days from 1 to" in screen_text(pilot.app)
+        pilot.app.screen.query_one(Input).value = "2"
+        await press(pilot, "enter", *package[:4], "enter")
+        assert tour.project.look(tour.handoff).status.verdict == "overridden"
+        assert "overridden" in screen_text(pilot.app)
+
+
+async def test_custody_and_files(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Custody is offered and accepted by the digest; a file is made part of what crosses."""
+    tour = main_path("half")
+    package = tour.project.look(tour.handoff).status.package
+    (tour.desk.store.root.parent / "model.bin").write_bytes(b"weights")
+    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
+        await by_name(pilot, "custody")
+        await press(pilot, "-", *"engineering", "enter", *package[:4], "enter")
+        await by_name(pilot, "attach")
+        await press(pilot, "n", *"model.bin", "enter")
+        text = screen_text(pilot.app)
+        assert "1 file" in text, text
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
+        await by_name(pilot, "custody")
+        assert "offered by Ana to engineering" in screen_text(pilot.app)
+        await press(pilot, "y", *package[:4], "enter")
+    assert [step.what for step in tour.project.handoff(tour.handoff).custody] == ["offered", "accepted"]

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from carnet_tui import frame_text
 from carnet_tui.answer_dialogs import names_of
-from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.handoff_weighty import WeightyVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import Line, clean
 from carnet_tui.views import handoff_view, item_view
@@ -31,7 +31,7 @@ HandoffScreen.-w160 #list { width: 74; }
 """
 
 
-class HandoffScreen(HandoffDesk):
+class HandoffScreen(WeightyVerbs):
     """One handoff."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("handoff",)

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from carnet_tui import frame_text
 from carnet_tui.answer_dialogs import names_of
-from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.handoff_verbs import HandoffVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import Line, clean
 from carnet_tui.views import handoff_view, item_view, words
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from carnet_store import ItemStatus
 
 
-class ItemScreen(HandoffDesk):
+class ItemScreen(HandoffVerbs):
     """One item of a handoff; left and right go to the neighbours."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("item",)

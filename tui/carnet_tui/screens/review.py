@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from carnet_tui import frame_text
 from carnet_tui.answer_dialogs import draft_key, names_of, verdict_key
-from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.handoff_verbs import HandoffVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import Line, clean
 from carnet_tui.views import item_view, review_view, words
@@ -27,7 +27,7 @@ SUBMIT = "submit"
 """The row of the summary that writes the drafts; no item is called so, ids have a dot or are a word of a pack."""
 
 
-class ReviewScreen(HandoffDesk):
+class ReviewScreen(HandoffVerbs):
     """The walk through what needs me on one handoff. It is resumable: drafts wait on this machine."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("review",)

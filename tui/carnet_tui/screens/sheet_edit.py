@@ -16,10 +16,10 @@ from carnet_tui.widgets.lines import paragraphs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from carnet_tui.handoff_desk import HandoffDesk
+    from carnet_tui.handoff_verbs import HandoffVerbs
 
 
-async def edit_all(screen: HandoffDesk) -> None:
+async def edit_all(screen: HandoffVerbs) -> None:
     """Open the document, again where something in it is wrong; then show the records and write them as one."""
     look, acts = screen.the_look(), screen.acts()
     key = f"sheet {screen.entity}"

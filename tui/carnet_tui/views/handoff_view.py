@@ -136,7 +136,7 @@ def package_words(look: Look, now: int) -> str:
         if status.round > 1:
             head += f", round {status.round}"
         if changed:
-            head += f", since then {', '.join(changed)} changed"
+            head += f"; {', '.join(changed)} changed since"
     return " · ".join([head, *parts])
 
 
