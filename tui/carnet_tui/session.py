@@ -189,12 +189,23 @@ class Session:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
+    def _unmistakable(self, entity: str, command: str) -> str:
+        """Return a command about a handoff with words that mean only that one."""
+        if not command or not entity.startswith("handoff:") or self._desk is None:
+            return command
+        project = self.project()
+        title = shlex.quote(project.title(entity))
+        if f" {title}" not in command:
+            return command
+        word = shlex.quote(handoff_word(project, entity))
+        return " ".join(word if part == title else part for part in command.split(" "))
+
     def wrote(self, written: Written, *, show: str = "", next_: str = "carnet status") -> None:
         """Say what was written: an id to stdout where one was born (`show`), one line to stderr; JSON where asked.
 
         `next_` is the command that comes next where the act itself knows of none.
         """
-        after = written.next or next_
+        after = self._unmistakable(written.entity, written.next) or next_
         if self.json:
             console.out_json(
                 {
@@ -212,6 +223,22 @@ class Session:
         if written.counts:
             parts.append(f"it {written.counts}" if written.counts.startswith("counts") else written.counts)
         console.talk(f"{'; '.join(parts)}. Next: {after}")
+
+
+def handoff_word(project: Project, handoff: str) -> str:
+    """Return the shortest words that mean this handoff: `churn@2`, or with its gate where several are going on."""
+    from carnet_store import Usage
+
+    found = project.handoff(handoff)
+    if found is None:
+        return handoff
+    title = project.title(found.opened.model)
+    try:
+        if find_handoff(project, title) == handoff:
+            return title
+    except Usage:
+        pass
+    return f"{title}/{found.gate.id}"
 
 
 def hidden(prompt: str) -> str:
@@ -238,9 +265,11 @@ def find_handoff(project: Project, text: str) -> str:
         h for h in known if titles[h.id].partition("@")[0] == title or h.opened.model == title
     ]
     if gate:
-        found = [h for h in found if gate in (h.gate.id, h.gate.id.removeprefix("starter-"))] or [
-            h for h in found if h.gate.id.removeprefix("starter-").startswith(gate) or h.gate.id.startswith(gate)
-        ]
+        found = (
+            [h for h in found if h.gate.id == gate]
+            or [h for h in found if h.gate.id.removeprefix("starter-") == gate]
+            or [h for h in found if h.gate.id.removeprefix("starter-").startswith(gate.removeprefix("starter-"))]
+        )
     if not found and len(wanted) >= 4:
         found = [h for h in known if h.id.partition(":")[2].startswith(wanted)]
     if not found:

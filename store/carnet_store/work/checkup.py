@@ -45,14 +45,16 @@ def machine(keyring: Keyring) -> list[Observation]:
         return [*rows, Observation("bad", "keys", error.message, error.hint)]
     if not known_ones:
         rows.append(Observation("note", "keys", "you have no identity here yet", "carnet identity new"))
+    bare = [one for one in known_ones if not one.protected]
+    if bare:
+        names = ", ".join(one.label for one in bare[:3]) + (f" and {len(bare) - 3} more" if len(bare) > 3 else "")
+        rows.append(
+            Observation("note", "keys", f"without a passphrase: {names}; whoever reads your files can sign as you",
+                        "carnet identity export FILE keeps a sealed copy")
+        )  # fmt: skip
     for one in known_ones:
         if one.protected:
             rows.append(Observation("good", "keys", f"{one.label}: sealed by a passphrase"))
-        else:
-            rows.append(
-                Observation("note", "keys", f"{one.label}: no passphrase; whoever reads your files can sign as you",
-                            "carnet identity export FILE keeps a sealed copy")
-            )  # fmt: skip
         if one.ssh is not None and not one.ssh.exists():
             rows.append(
                 Observation(

@@ -134,6 +134,12 @@ def test_the_second_gate_does_not_make_the_first_ambiguous_once_it_is_finished(o
     assert both.code == 2
     assert "churn@1/starter-engineering-to-operations" in both.err
     assert "Research to engineering" in opened.ok("handoff", "show", "churn@1/research-to-engineering").out
+    said = opened.ok("answer", "churn@1/research", "problem", PROBLEM)
+    assert "carnet handoff seal churn@1/starter-research-to-engineering" in said.last  # what it names is one handoff
+    opened.ok("handoff", "open", "churn@1", "--gate", "research-to-engineering")
+    full = opened.ok("handoff", "show", "churn@1/research-to-engineering", "--json").json
+    assert full["gate"] == "research-to-engineering"
+    opened.ok("handoff", "abandon", "churn@1/research-to-engineering", "--reason", "the starter will do for this one")
     opened.ok("handoff", "abandon", "churn@1/research", "--reason", "opened by mistake, see the other")
     assert "ngineering to operations" in opened.ok("handoff", "show", "churn@1").out
 

@@ -41,7 +41,7 @@ def whoami() -> None:
     from carnet_store import Desk, NotFound
 
     here = session()
-    me = _keyring(here).choose(here.me or here.env.environ.get("CARNET_ME"))
+    me = _keyring(here).choose(here.me or here.environ().get("CARNET_ME"))
     rows: list[dict[str, Any]] = []
     try:
         desk: Desk | None = here.desk()
@@ -148,7 +148,7 @@ def export(file: Path) -> None:
 
     here = session()
     keyring = _keyring(here)
-    me = keyring.choose(here.me or here.env.environ.get("CARNET_ME"))
+    me = keyring.choose(here.me or here.environ().get("CARNET_ME"))
     target = here.env.path(file)
     sealed = _chosen(here, "the file")
     try:
