@@ -176,3 +176,30 @@ def test_a_fingerprint_is_confirmed_by_its_start_alone() -> None:
     )
     assert not exchange_view.fits("FTsKm", finger)
     assert not exchange_view.fits("ftskm7", finger) and not exchange_view.fits("SHA256:", finger)
+
+
+async def test_hostile_names_show_as_signs(
+    places: ModuleType, tmp_path: Path, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """A project, people and files named to steer a terminal are shown as signs, here and in what is copied."""
+    evil = "x\x1b[31m\u202ey\x07"
+    environ = {"CARNET_CONFIG": str(tmp_path / "config")}
+    tour = places.empty(tmp_path, environ, found=False)
+    tour.desk.found(evil, roles=["researcher"], team=evil)
+    tour.acts().declare("model", evil, version=evil)
+    bundle = tmp_path / "ana" / "x\x1b[31my.carnet.zip"
+    tour.desk.export(tour.project, bundle)
+    there = Desk.create(tmp_path / "there", environ=environ, clock=tour.clock)
+    hers = places.Tour(there, tmp_path, tour.people, tour.clock)
+    for size in ((80, 24), (160, 48), (40, 12)):
+        for steps in ((("exchange",),), (("exchange",), ("import", str(bundle)))):
+            async with visit(hers, *steps, size=size) as pilot:
+                assert not any(sign in screen_text(pilot.app) for sign in "\x1b\x07\u202e")
+        async with visit(tour, ("exchange",), size=size) as pilot:
+            await press(pilot, settled, "end", "enter", "enter")
+            text = screen_text(pilot.app)
+            assert not any(sign in text for sign in "\x1b\x07\u202e")
+            assert not any(sign in pilot.app.clipboard for sign in "\x1b\x07\u202e")
+            assert "x␛[31m" in pilot.app.clipboard
+    tour.desk.close()
+    there.close()

@@ -47,7 +47,7 @@ def rows(peers: Sequence[Peer], found: Sequence[Found], total: int, now: int) ->
             clean(one.trouble) if one.trouble else
             f"{clean(one.project) or 'a project new here'}, {plural(one.events, 'event')}, {size_words(one.size)}",
             not one.trouble, words.ago(one.t, now) if one.t else "", path=str(one.path), trouble=clean(one.trouble))
-        for one in found
+        for one in sorted(found, key=lambda one: (bool(one.trouble), -one.t, str(one.path)))
     ]  # fmt: skip
     teams: dict[str, list[Peer]] = {}
     for peer in peers:
