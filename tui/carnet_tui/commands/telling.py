@@ -12,6 +12,7 @@ from carnet_tui.text import digest as grouped
 
 if TYPE_CHECKING:
     from carnet_store import Look, Project
+    from carnet_store.domain.template import Item
 
 ITEM_WORDS: Final[Mapping[str, str]] = {
     "ok": "in order", "na": "not applicable", "answered": "to verify", "open": "open", "unconfirmed": "to confirm",
@@ -107,7 +108,7 @@ def show_handoff(project: Project, look: Look, *, only_open: bool, roles: frozen
                     item.title,
                     state_word(one.state),
                     one.evidence,
-                    "" if one.settled else one.turn,
+                    "" if one.settled else one.turn.replace("_", " "),
                 ]
             )
         if rows:
@@ -181,7 +182,7 @@ def show_item(here: Session, project: Project, look: Look, item_id: str) -> None
         console.out(f"  column {column.id}  {column.title} ({told}{'' if column.required else ', optional'})")
     for change in status.answers:
         console.out(f"  answer of {project.person_name(change.person)}, {console.moment(change.t)}:")
-        for line in answer_lines(project, getattr(change.value, "answer", {})):
+        for line in answer_lines(project, getattr(change.value, "answer", {}), item):
             console.out(f"    {line}")
     for change in status.verifications:
         agreed = getattr(change.value, "agree", True)
@@ -195,8 +196,8 @@ def show_item(here: Session, project: Project, look: Look, item_id: str) -> None
         console.out(f"  turn: {status.turn}")
 
 
-def answer_lines(project: Project, value: Mapping[str, Any]) -> list[str]:
-    """Return an answer as lines for people."""
+def answer_lines(project: Project, value: Mapping[str, Any], item: Item | None = None) -> list[str]:
+    """Return an answer as lines for people; a table's cells in the order of the item's columns."""
     lines: list[str] = []
     state = value.get("state")
     if state in ("yes", "no", "unknown", "na"):
@@ -221,8 +222,11 @@ def answer_lines(project: Project, value: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"exit code {result['exit_code']}, output of {console.size(result['output']['size'])} {result['output']['sha256'][:16]}"
         )
+    order = [column.id for column in item.columns] if item else []
     for row in value.get("rows", ()):
-        lines.append("  ".join(f"{key}: {_cell(project, cell)}" for key, cell in row.items()))
+        known = [key for key in order if key in row]
+        cells = [*known, *(key for key in row if key not in known)]
+        lines.append("  ".join(f"{key}: {_cell(project, row[key])}" for key in cells))
     if value.get("spoken_by"):
         lines.append(f"spoken by {project.person_name(str(value['spoken_by']))}")
     return lines
