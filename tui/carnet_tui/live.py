@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
@@ -45,6 +46,8 @@ INBOX: Path = (Route("inbox"),)
 DEMO = "demo.json"
 """In a demo's store: what day it is there."""
 REPLICA = "replica "
+SAID_FOR = 1.0
+"""Seconds for which a sentence goes along to the next screen: it was said by what led there."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at whether another process wrote to the store."""
 
@@ -72,6 +75,7 @@ class CarnetApp(CarnetBase):
         self.next = ""
         """What to do once the app has ended: `demo`."""
         self.demo: Demo | None = None
+        self._said = 0.0
         self.guide = ""
         """What a demo asks for next, in words."""
         super().__init__(
@@ -235,10 +239,17 @@ class CarnetApp(CarnetBase):
             if where is None or importlib.util.find_spec(f"carnet_tui.screens.{where[0]}") is None:
                 self.say("That is not part of this release.")
                 return
+        if time.monotonic() - self._said > SAID_FOR:  # what was said before is about the screen one leaves
+            self.facts.status = self.guide
         if self._desk is None and path[0].name != "welcome":
             self.say("There is no store yet: choose here how to begin.")
             return
         super().visit(path)
+
+    def say(self, sentence: str) -> None:
+        """Put a result into the status line; it stays while one is on this screen."""
+        self._said = time.monotonic()
+        super().say(sentence)
 
     def codes(self, typed: str) -> Sequence[tuple[str, str, Path]]:
         """Return (name, what it is, path) of handoffs, decisions, questions and entities that fit what was typed."""

@@ -10,38 +10,36 @@ from textual.widget import Widget
 from carnet_store.errors import CarnetError
 from carnet_tui import frame_text
 from carnet_tui.desk_screen import DeskScreen
-from carnet_tui.screen import Path, Route
+from carnet_tui.screen import Route
 from carnet_tui.text import Line, clean
 from carnet_tui.views import models_view, words
 from carnet_tui.views.models_view import Crossing, ModelRow
-from carnet_tui.widgets.line_list import LineList
+from carnet_tui.widgets.line_list import LineList, Rows, RowSource
 from carnet_tui.widgets.lines import TextBlock
 
 if TYPE_CHECKING:
-    from carnet_store import Project
+    from carnet_store import EntityRow, Project
 
 FOUND_AT_MOST = 200
 
 
 class Versions:
-    """Model versions of a project, a page at a time; verdicts are computed for what comes into view."""
+    """Model versions of a project, a page at a time; a verdict is computed when its row is painted, and kept."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.by_model: dict[str, list[str]] = {}
         for handoff in reversed(project.handoffs()):
             self.by_model.setdefault(handoff.opened.model, []).append(handoff.id)
+        self._rows: dict[str, ModelRow] = {}
 
     def count(self) -> int:
         """Return how many versions there are."""
         return self.project.count("model")
 
-    def page(self, start: int, length: int) -> Sequence[ModelRow]:
+    def page(self, start: int, length: int) -> Sequence[EntityRow]:
         """Return versions, newest first."""
-        return [
-            models_view.model_row(row, [self.crossing(h) for h in self.by_model.get(row.id, ())])
-            for row in self.project.entities("model", start=start, limit=length)
-        ]
+        return self.project.entities("model", start=start, limit=length)
 
     def find(self, key: str) -> int | None:
         """Return where a version stands."""
@@ -53,20 +51,23 @@ class Versions:
             at += len(rows)
         return None
 
+    def shown(self, row: EntityRow) -> ModelRow:
+        """Return a version with where it stands."""
+        if row.id not in self._rows:
+            crossings = [self.crossing(handoff) for handoff in self.by_model.get(row.id, ())]
+            self._rows[row.id] = models_view.model_row(row, crossings)
+        return self._rows[row.id]
+
     def crossing(self, handoff: str) -> Crossing:
         """Return a handoff as the track shows it."""
         try:
             look = self.project.look(handoff)
         except CarnetError:
             found = self.project.handoff(handoff)
-            opened = found.opened if found else None
-            return Crossing(
-                handoff, opened.from_stage if opened else "", opened.to_stage if opened else "", "too new", 0, 0
-            )
-        opened = look.handoff.opened
-        return Crossing(
-            handoff, opened.from_stage, opened.to_stage, look.status.verdict, look.status.done, len(look.status.items)
-        )
+            ends = (found.opened.from_stage, found.opened.to_stage) if found else ("", "")
+            return Crossing(handoff, *ends, "too new", 0, 0)
+        opened, status = look.handoff.opened, look.status
+        return Crossing(handoff, opened.from_stage, opened.to_stage, status.verdict, status.done, len(status.items))
 
 
 class ModelsScreen(DeskScreen):
@@ -86,10 +87,13 @@ class ModelsScreen(DeskScreen):
             self.source, now = None, 0
             self.trouble = clean(f"{error.message}; {error.hint}")
         yield TextBlock(self.headline, classes="roomy", id="over")
-        yield LineList(
-            self.source or Nothing(), lambda row, cells: models_view.model_line(row, cells, now, glyphs), row_key,
-            glyphs=glyphs, empty=self.trouble or "No model yet. n makes the first version and opens its handoff.",
-        )  # fmt: skip
+        rows: RowSource[EntityRow] = self.source or Rows([], row_key)
+
+        def line(row: EntityRow, cells: int) -> Line:
+            return models_view.model_line(self.source.shown(row), cells, now, glyphs) if self.source else []
+
+        empty = self.trouble or "No model yet. n makes the first version and opens its handoff."
+        yield LineList(rows, line, row_key, glyphs=glyphs, empty=empty)
         yield TextBlock(lambda cells: [[(f" {models_view.legend(glyphs)}", "dim")]], classes="roomy")
 
     def headline(self, cells: int) -> list[Line]:
@@ -110,8 +114,8 @@ class ModelsScreen(DeskScreen):
     def row(self) -> ModelRow | None:
         """The version under the cursor."""
         found = self.query(LineList)
-        row: ModelRow | None = found.first().chosen if found else None
-        return row
+        row: EntityRow | None = found.first().chosen if found else None
+        return self.source.shown(row) if row is not None and self.source is not None else None
 
     # Keys
 
@@ -180,27 +184,6 @@ class ModelsScreen(DeskScreen):
         return (("name", row.title), ("id", row.entity), ("command", f"carnet handoff open {row.title}")) if row else ()
 
 
-class Nothing:
-    """A source without rows."""
-
-    def count(self) -> int:
-        """Return 0."""
-        return 0
-
-    def page(self, start: int, length: int) -> Sequence[ModelRow]:
-        """Return nothing."""
-        return ()
-
-    def find(self, key: str) -> int | None:
-        """Return None."""
-        return None
-
-
-def row_key(row: ModelRow) -> str:
+def row_key(row: EntityRow) -> str:
     """Return what identifies a row."""
-    return row.entity
-
-
-def handoff_path(handoff: str) -> Path:
-    """Return the path of a handoff opened from here."""
-    return (Route("models"), Route("handoff", (handoff,)))
+    return row.id

@@ -121,7 +121,7 @@ def head_lines(
 def package_words(look: Look, now: int) -> str:
     """Return what crosses, in one line."""
     handoff, status = look.handoff, look.status
-    what = [words.count(len(look.manifest.get("entities", [])), "entity", "entities")]
+    what = [f"{len(look.manifest.get('entities', []))} linked"]
     if handoff.files:
         what.append(words.count(len(handoff.files), "file"))
     parts = [", ".join(what), f"tier {clean(handoff.tier)}"]
@@ -132,7 +132,7 @@ def package_words(look: Look, now: int) -> str:
         head = "not sealed yet"
     else:
         changed = [part for part in status.changed_since_seal if part != "package"]
-        head = f"{digest(status.package, 2)}, sealed {words.since(seal.t, now)}"
+        head = f"{digest(status.package, 2)} sealed {words.since(seal.t, now)}"
         if status.round > 1:
             head += f", round {status.round}"
         if changed:
@@ -166,11 +166,11 @@ def why_words(look: Look, viewer: Viewer) -> str:
     if rest:
         parts.append(f"{rest} open")
     stale = sum(len(r.stale) for r in status.rows)
-    if stale:
-        parts.append(words.count(stale, "stale sign-off"))
     missing = sum(r.missing for r in status.rows) - stale
-    if missing > 0:
-        parts.append(f"{words.count(missing, 'sign-off')} missing")
+    signs = [f"{stale} stale"] if stale else []
+    signs += [f"{missing} missing"] if missing > 0 else []
+    if signs:
+        parts.append(f"sign-offs: {', '.join(signs)}")
     if status.accepted:
         parts.append(f"{len(status.accepted)} waived")
     return ", ".join(parts) or "nothing is missing"
@@ -194,7 +194,7 @@ def waits_words(look: Look, viewer: Viewer, holders: Callable[[str], Sequence[st
             signers.append(words.listed(sorted(could, key=lambda n: n != "you"), 2) or words.role(row.row.role))
     text = ", ".join(parts)
     if signers:
-        text += f"{'; then ' if text else ''}to sign: {', '.join(dict.fromkeys(signers))}"
+        text += f"{'; then ' if text else ''}to sign: {words.listed(list(dict.fromkeys(signers)))}"
     return text or "nobody"
 
 
@@ -278,7 +278,7 @@ def sign_row(row: RowStatus, viewer: Viewer, now: int, glyphs: Glyphs) -> Row:
     if row.stale:
         sign, word, style = glyphs.state("stale")
         who = viewer.name(row.stale[0].change.person)
-        return Row("sign", key, sign, style, name, meaning, word, "you sign again" if mine else who, row.row.role, mine)
+        return Row("sign", key, sign, style, name, meaning, word, "sign again" if mine else who, row.row.role, mine)
     sign, _, style = glyphs.state("sign" if mine else "open")
     who = "you sign" if mine else words.listed([viewer.name(p) for p in row.could], 2) or "nobody holds it"
     return Row("sign", key, sign, style, name, meaning, "missing", who, row.row.role, mine)
