@@ -89,6 +89,8 @@ def test_a_day_stands_on_its_first_row_across_pages(tour: Any) -> None:
     days = [entry.day for entry in whole if entry.day]
     assert len(days) == len(set(days)) >= 1 and whole[0].day
     assert source.find(whole[5].key) == 5 and source.find("0" * 64) is None
+    assert source.find("unreadable 3") is None and source.find(whole[-1].key) == len(whole) - 1
+    assert [entry.key for entry in whole] == [change.id for change in tour.project.history(limit=1000)]
 
 
 async def test_the_whole_story_in_plain_words(

