@@ -26,6 +26,8 @@ from pathlib import Path
 QUIET = 0.5
 """Seconds without a byte after which a screen counts as drawn."""
 PATIENCE = 30.0
+LIVE = b"\x1b[?1003h"
+"""What the toolkit writes when it takes the terminal over (mouse movements); its first paint comes after it."""
 
 
 @dataclass(frozen=True)

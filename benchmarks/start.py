@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import Row, Screen, carnet, compile_everything, cpu_of, environment, medians, small_store, table
+from measuring import LIVE, Row, Screen, carnet, compile_everything, cpu_of, environment, medians, small_store, table
 
 BARE = """
 from textual.app import App
@@ -25,8 +25,6 @@ class Bare(App):
 
 Bare().run()
 """
-LIVE = b"\x1b[?1003h"
-"""What the toolkit writes when it takes the terminal over (mouse movements); its first paint comes after it."""
 PEERS = {"tig": [], "lazygit": [], "posting": []}
 """Programs of the same kind, measured where they are installed: command and its arguments."""
 
@@ -42,7 +40,7 @@ def rows(times: int = 20) -> list[Row]:
 
         def first_rows() -> float:
             with Screen([carnet()], cwd=store, env=env) as screen:
-                return screen.until("NEEDS YOU".encode())
+                return screen.until(b"NEEDS YOU")
 
         def live(argv: list[str], cwd: Path, around: dict[str, str], drawn: bytes) -> float:
             with Screen(argv, cwd=cwd, env=around) as screen:
