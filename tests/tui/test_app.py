@@ -128,3 +128,93 @@ async def test_all_items_as_one_document(
         await press(pilot, "enter")
         assert tour.project.ledger.count() == before + 1
         assert tour.project.look(tour.handoff).status.item("approach.evaluation").state == "answered"
+
+
+EVIL = "evil\x1b]52;c;ZXZpbA==\x07\x1b[31m\x9b2J\u202e\u200b\u2028\r\nname"
+
+
+@pytest.fixture
+def run_app(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the app on a store with the ASCII set of signs."""
+    from contextlib import asynccontextmanager
+
+    from carnet_tui.glyphs import Glyphs
+    from carnet_tui.live import CarnetApp
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    @asynccontextmanager
+    async def run(tour: Any, *path: Route, plain: bool = True, who: str = "Tom") -> Any:
+        tour.desk.become(tour.people[who])
+        app = CarnetApp(tour.desk, glyphs=Glyphs(plain=plain), start=path, folder=tour.folder)
+        async with app.run_test(size=(100, 40)) as pilot:
+            await pilot.pause()
+            yield pilot
+
+    return run
+
+
+def main_paths(tour: Any) -> list[tuple[Route, ...]]:
+    handoff = (Route("inbox"), Route("handoff", (tour.handoff,)))
+    return [
+        (Route("inbox"),), (Route("models"),), handoff, (*handoff, Route("item", (tour.handoff, "approach.decision"))),
+        (*handoff, Route("review", (tour.handoff,))),
+    ]  # fmt: skip
+
+
+async def test_ascii_terminals(main_path: Any, run_app: Any, screen_text: Text) -> None:
+    """With the ASCII set no sign of ours is outside of it, on any screen of the main path."""
+    tour = main_path("half")
+    for path in main_paths(tour):
+        async with run_app(tour, *path) as pilot:
+            text = screen_text(pilot.app)
+            assert text.isascii(), (path[-1], [c for c in text if not c.isascii()])
+    async with run_app(tour, *main_paths(tour)[2], who="Ana") as pilot:
+        await press(pilot, "s")
+        assert "Sign off" in screen_text(pilot.app) and screen_text(pilot.app).isascii()
+        await press(pilot, "escape", "a")
+        assert screen_text(pilot.app).isascii()
+
+
+async def test_hostile_text_on_every_screen(main_path: Any, run_app: Any, screen_text: Text) -> None:
+    """C174: names, answers, comments, questions and files of others reach no screen as control characters."""
+    tour = main_path("open")
+    ana = tour.at("Ana")
+    choice = ana.decide(
+        EVIL, EVIL, EVIL + " because it is better", options=[{"title": EVIL}, {"title": "b"}], constraints=[EVIL]
+    )
+    ana.declare("model", EVIL, version="1")
+    tour.answer("Ana", "framing.problem", EVIL + " and more")
+    tour.answer("Ana", "approach.decision", [choice.entity])
+    tour.at("Ana").comment(tour.handoff, EVIL, "framing.problem")
+    tour.at("Ana").ask(
+        EVIL + " really?", about=[tour.handoff], item="framing.problem", to_role="ml_engineer", blocking=True
+    )
+    (tour.folder / "work" / "x.txt").write_text(EVIL)
+    tour.at("Ana").file(tour.handoff, tour.folder / "work" / "x.txt", EVIL)
+    tour.at("Ana").seal(tour.handoff)
+    handoff = (Route("inbox"), Route("handoff", (tour.handoff,)))
+    for path in [*main_paths(tour), (*handoff, Route("item", (tour.handoff, "framing.problem")))]:
+        async with run_app(tour, *path, plain=False) as pilot:
+            for keys in ((), ("f",), ("escape",)):
+                text = screen_text(pilot.app)
+                bad = [
+                    c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u200b\u2028")
+                ]
+                assert bad == [], path[-1]
+                await press(pilot, *keys)
+
+
+async def test_several_identities_and_none_chosen(main_path: Any, run_app: Any, screen_text: Text) -> None:
+    """Where several people have keys and none is chosen, the inbox says which key chooses."""
+    tour = main_path("half")
+    async with run_app(tour, Route("inbox")) as pilot:
+        tour.desk.me = None
+        pilot.app.refresh_facts()
+        pilot.app.screen.refresh_data()
+        await pilot.pause()
+        assert "@ chooses who you are" in screen_text(pilot.app)
+        await press(pilot, "enter", "s", "r", "a")
+        await press(pilot, "@", *"Grace", "enter")
+        assert "Grace@product" in screen_text(pilot.app)

@@ -287,7 +287,7 @@ class Answering:
         )
         if line is None:
             return None
-        self.screen.base.say(f"Running {clean(line)} …")
+        self.screen.base.say(f"Running {clean(line)} {self.glyphs.ellipsis}")
         result = await asyncio.to_thread(
             run_and_keep, shlex.split(line), folder, self.project.objects.put, shown=line.strip()
         )

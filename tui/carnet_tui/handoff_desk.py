@@ -292,7 +292,11 @@ class HandoffDesk(DeskScreen):
             text = data[:SHOWN_AT_MOST].decode("utf-8")
         except UnicodeDecodeError:
             return [head, "", "This is no text; carnet export carries it whole."]
-        more = ["", f"… cut after {item_view.size_words(SHOWN_AT_MOST)}"] if len(data) > SHOWN_AT_MOST else []
+        more = (
+            ["", f"{self.glyphs.ellipsis} cut after {item_view.size_words(SHOWN_AT_MOST)}"]
+            if len(data) > SHOWN_AT_MOST
+            else []
+        )
         return [head, "", *clean_lines(text), *more]
 
     def do_graph(self) -> None:

@@ -37,6 +37,10 @@ class InboxScreen(DeskScreen):
     def read(self) -> None:
         """Read the rows anew."""
         self.trouble = ""
+        if self.desk.me is None and len(self.desk.keyring.identities()) > 1:
+            self.entries, self.due = [], ""
+            self.trouble = "Several people have keys on this machine. @ chooses who you are."
+            return
         try:
             found = self.desk.inbox()
             now = self.project.now()
@@ -88,6 +92,8 @@ class InboxScreen(DeskScreen):
 
     def headline(self, cells: int) -> list[Line]:
         """Return the line above the list."""
+        if self.trouble:
+            return [frame_text.headline("", "", cells, self.glyphs)]
         title = inbox_view.title(self.entries, self.due, mine_only=self.mine_only)
         return [frame_text.headline(title, inbox_view.summary(self.entries), cells, self.glyphs)]
 

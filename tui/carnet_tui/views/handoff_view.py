@@ -111,14 +111,14 @@ def head_lines(
     out = [both_ends([*title, *([] if small else track(look, glyphs))], right, cells, glyphs.ellipsis)]
     if small:
         return out
-    out.append(words.labelled("package", package_words(look, now)))
+    out.append(words.labelled("package", package_words(look, now, glyphs)))
     out.append(words.labelled("why", why_words(look, viewer), style="bad" if status.verdict == "blocked" else ""))
     out.append(words.labelled("waits", waits_words(look, viewer, holders)))
     out.append(words.labelled("since", since or "you look for the first time"))
     return [fit_line(line, cells, glyphs.ellipsis) for line in out]
 
 
-def package_words(look: Look, now: int) -> str:
+def package_words(look: Look, now: int, glyphs: Glyphs) -> str:
     """Return what crosses, in one line."""
     handoff, status = look.handoff, look.status
     what = [f"{len(look.manifest.get('entities', []))} linked"]
@@ -137,7 +137,7 @@ def package_words(look: Look, now: int) -> str:
             head += f", round {status.round}"
         if changed:
             head += f"; {', '.join(changed)} changed since"
-    return " · ".join([head, *parts])
+    return f" {glyphs['between']} ".join([head, *parts])
 
 
 def why_words(look: Look, viewer: Viewer) -> str:

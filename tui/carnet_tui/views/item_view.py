@@ -148,7 +148,12 @@ def head_lines(facts: ItemFacts, cells: int, glyphs: Glyphs) -> list[Line]:
     )
     return [
         both_ends(title, [(f" {sign} {word} ", style)], cells, glyphs.ellipsis),
-        [(fit(f" {takes} · {severity} · {who} · {facts.place}", cells, glyphs.ellipsis), "dim")],
+        [
+            (
+                fit(" " + f" {glyphs['between']} ".join((takes, severity, who, facts.place)), cells, glyphs.ellipsis),
+                "dim",
+            )
+        ],
     ]
 
 
