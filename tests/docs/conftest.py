@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,9 @@ def root() -> Path:
 def played(console: ModuleType, tmp_path: Path) -> Callable[[str], int]:
     """Play a page from its first command to its last; return how many there were. Every output must be the page's."""
 
-    def play(page: str, **environ: str) -> int:
+    def play(page: str) -> int:
         count = 0
-        shell = console.Shell(tmp_path / "home", {"CARNET_SAMPLE": str(ROOT / "sample_projects"), **environ})
+        shell = console.Shell(tmp_path / "home", console.beginning(ROOT / page))
         for step, code, real in console.play((ROOT / page).read_text(encoding="utf-8"), shell):
             count += 1
             trouble = console.differs(step.shown, real)
@@ -49,3 +50,18 @@ def played(console: ModuleType, tmp_path: Path) -> Callable[[str], int]:
         return count
 
     return play
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., Any]]:
+    """Start programs in terminals, as the tests of the terminal do; all are ended after the test."""
+    module = _loaded("docs_terminal", ROOT / "tests" / "terminal" / "conftest.py")
+    started: list[Any] = []
+
+    def start(argv: list[str], environ: Mapping[str, str], cwd: Path) -> Any:
+        started.append(module.Terminal(argv, 80, 24, environ, cwd))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()

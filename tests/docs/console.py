@@ -22,7 +22,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,7 +91,7 @@ def steps(text: str) -> Iterator[Step]:
     for block in blocks(text):
         if block.language == "console":
             yield from _typed(block)
-        elif block.info and re.fullmatch(r"[\w./-]+", block.info):
+        elif block.language != "screen" and re.fullmatch(r"[\w./-]+", block.info):
             yield Step(block.line, "", block.lines, block.info)
 
 
@@ -128,11 +128,11 @@ def differs(shown: Sequence[str], real: Sequence[str]) -> str:
 class Shell:
     """A reader's shell: the folder and the variables of one command are those of the next."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str] | None = None, *, work: str = "work") -> None:
-        """Begin in `work` below a home folder in which git knows Ana Ruiz and nothing else is."""
+    def __init__(self, home: Path, folder: Path | None = None) -> None:
+        """Begin in `folder`, or in `work` below a home folder in which git knows Ana Ruiz and nothing else is."""
         self.home = home
-        self.folder = home / work
-        self.folder.mkdir(parents=True)
+        self.folder = folder or home / "work"
+        (home / "work").mkdir(parents=True)
         (home / ".gitconfig").write_text("[user]\n  name = Ana Ruiz\n  email = ana@example.org\n", encoding="utf-8")
         self._kept = home / ".shell"
         self._kept.mkdir()
@@ -141,7 +141,7 @@ class Shell:
         own = f"{Path(sys.executable).parent}{os.pathsep}/usr/local/bin{os.pathsep}/usr/bin{os.pathsep}/bin"
         self.environ = {
             "HOME": str(home), "PATH": own, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC",
-            "CARNET_CONFIG": str(home / "keys"), "COLUMNS": str(COLUMNS), "LINES": "40", **(environ or {}),
+            "CARNET_CONFIG": str(home / "keys"), "COLUMNS": str(COLUMNS), "LINES": "40",
         }  # fmt: skip
 
     def save(self, name: str, lines: Sequence[str]) -> None:
@@ -230,11 +230,16 @@ def _masked(line: str, home: Path) -> str:
     return line
 
 
+def beginning(page: Path) -> Path | None:
+    """Return the folder that a reader of a page begins in: the checkout for its README, else an empty one."""
+    return page.resolve().parent if page.name == "README.md" else None
+
+
 def main() -> None:
     """Print pages with the real outputs filled in."""
-    for page in sys.argv[1:]:
+    for page in map(Path, sys.argv[1:]):
         with tempfile.TemporaryDirectory() as home:
-            print(filled(Path(page).read_text(encoding="utf-8"), Shell(Path(home))), end="")
+            print(filled(page.read_text(encoding="utf-8"), Shell(Path(home), beginning(page))), end="")
 
 
 if __name__ == "__main__":

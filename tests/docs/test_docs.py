@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -19,6 +24,8 @@ from carnet_tui.cli import carnet
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "sample_projects" / "README.md"])
 CODE = re.compile(r"`([^`\n]+)`")
+MOUSE_ON = b"\x1b[?1000h"
+"""What the live terminal UI writes once it has taken the terminal over from the first rows."""
 WORD = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 
 
@@ -51,6 +58,68 @@ def test_tutorial_is_played_from_the_first_command_to_the_passed_gate(played: Ca
 def test_every_way_out_is_played(played: Callable[[str], int]) -> None:
     """Restored backup, fork, lost key, stolen key, disputed roster, erased value (R004)."""
     assert played("docs/recovery.md") > 40
+
+
+def test_readme_is_played(played: Callable[[str], int]) -> None:
+    """The sample's bundle under `verify.py`; from an empty folder to an open handoff."""
+    assert played("README.md") >= 6
+
+
+def _screens(text: str) -> list[tuple[int, str, tuple[str, ...]]]:
+    """Return the screens of a page: where it stands, the key that leads there, its lines."""
+    found = re.finditer(r"(?ms)^```screen ?(\w*)\n(.*?)^```$", text)
+    return [(text.count("\n", 0, m.start()) + 1, m[1], tuple(m[2].splitlines())) for m in found]
+
+
+def test_demo_shows_what_the_readme_shows(spawn: Callable[..., Any], console: ModuleType, tmp_path: Path) -> None:
+    """Five keys in the real demo at 80x24; `CARNET_GOLDEN=write` writes the screens into the page (then read them)."""
+    readme = ROOT / "README.md"
+    screens = _screens(_text(readme))
+    assert len(screens) == 6
+    environ = {"HOME": str(tmp_path), "CARNET_CONFIG": str(tmp_path / "keys"), "XDG_DATA_HOME": str(tmp_path)}
+    terminal = spawn([str(Path(sys.executable).parent / "carnet"), "demo", "--to", "demo"], environ, tmp_path)
+    terminal.until(lambda t: MOUSE_ON in t.raw, 90).until("1 Inbox").settle(1.0)
+    real = []
+    for _, key, shown in screens:
+        before = terminal.text
+        if key:
+            terminal.send(key)
+            terminal.until(lambda t, before=before: t.text != before, 30)
+        else:
+            assert not (tmp_path / "keys").exists(), "the demo keeps its own keys"
+        with contextlib.suppress(AssertionError):  # a busy machine paints late; the comparison below decides
+            terminal.until(lambda t, shown=shown: not console.differs(shown, _shown(t)), 8)
+        real.append(_shown(terminal))
+    if os.environ.get("CARNET_GOLDEN") == "write":
+        parts = iter(real)
+        readme.write_text(
+            re.sub(
+                r"(?ms)^(```screen ?\w*\n)(.*?)^```$",
+                lambda m: m[1] + "".join(f"{line}\n" for line in next(parts)) + "```",
+                _text(readme),
+            ),
+            encoding="utf-8",
+        )
+    for (line, key, shown), lines in zip(_screens(_text(readme)), real, strict=True):
+        trouble = console.differs(shown, lines)
+        assert not trouble, f"README.md:{line}: after {key or 'the start'}\n{trouble}"
+
+
+def _shown(terminal: Any) -> list[str]:
+    return [line.rstrip() for line in terminal.lines]
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    """One way to run the tests: what a newcomer reads is what every change must pass."""
+    command = next(
+        line for line in _text(ROOT / "README.md").splitlines() if "-m pytest" in line and line.startswith("python3")
+    )
+    tests = command.rpartition(".venv/bin/")[2]
+    script = _text(ROOT / ".ci" / "run")
+    assert script.rstrip().endswith(f"\n{tests}")
+    (pinned,) = re.findall(r"pip install -q (-c \S+ -e '\.\[tests)\]'", command)
+    assert pinned in script
+    assert f"python {tests.partition(' ')[2]}" in _text(ROOT / "README.md").partition("With uv")[2]
 
 
 def test_the_runner_sees_a_difference(console: ModuleType) -> None:
@@ -192,6 +261,29 @@ def test_links_lead_somewhere(page: Path) -> None:
         other = (page.parent / name).resolve() if name else page
         assert other.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in _anchors(other), f"{page.name}: {target}"
+
+
+@pytest.mark.slow
+def test_pictures_show_the_screens_as_they_are(tmp_path: Path) -> None:
+    """The script makes the same bytes again from the real screens."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "make_pictures.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pictures_ask_no_server() -> None:
+    pictures = list(ROOT.glob("docs/pictures/*.svg"))
+    assert pictures
+    for path in pictures:
+        text = _text(path)
+        assert "@font-face" not in text
+        assert not re.search(r"(?:href|src|url)\s*[=(]\s*['\"]?(?:https?:)?//", text)
+        assert f"pictures/{path.name}" in "".join(map(_text, PAGES)), f"{path.name} is shown nowhere"
 
 
 def test_every_document_is_on_the_map() -> None:
