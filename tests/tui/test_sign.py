@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from carnet_tui.screens.sign import SignSheet
+from carnet_tui.widgets.sign_sheet import SignSheet
 
 Text = Callable[[Any], str]
 HERE = (("inbox",), ("handoff", "handoff"))

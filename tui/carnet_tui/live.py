@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from carnet_store import Desk
+from carnet_store import Desk, Store
 from carnet_store.errors import CarnetError, NotFound
 from carnet_store.work.identity import Identity, PassphraseNeeded, WrongPassphrase
 from carnet_tui.base import CarnetBase
@@ -413,8 +413,8 @@ def open_and_run(
         try:
             desk = opened = open_desk(start, who)
         except NotFound:
-            if who is not None:
-                raise
+            if who is not None or Store.find(start or FilePath.cwd()) is not None:
+                raise  # there is a store; it is somebody who was not found
     app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle), folder=start, frame=frame)
     try:
         code = app.run_guarded()

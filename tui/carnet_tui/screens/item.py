@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from carnet_tui import frame_text
@@ -26,10 +25,6 @@ class ItemScreen(HandoffVerbs):
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("item",)
     PLACE = "inbox"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "neighbour(-1)", show=False),
-        Binding("right", "neighbour(1)", show=False),
-    ]
 
     def __init__(self, handoff: str, item: str) -> None:
         super().__init__(handoff)
@@ -83,7 +78,14 @@ class ItemScreen(HandoffVerbs):
         if self.look is not None and self.me:
             self.looked = self.acts().looked(f"{self.entity} {self.item}")
 
-    def action_neighbour(self, step: int) -> None:
+    def _move(self, name: str) -> None:
+        """Left and right go to the neighbours."""
+        if name in ("left", "right"):
+            self.neighbour(-1 if name == "left" else 1)
+        else:
+            super()._move(name)
+
+    def neighbour(self, step: int) -> None:
         """Go to the item before or after; `[` comes back."""
         look = self.look
         if look is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from carnet_tui import frame_text
@@ -32,10 +31,6 @@ class ReviewScreen(HandoffVerbs):
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("review",)
     PLACE = "inbox"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", show=False),
-        Binding("right,space", "step(1)", show=False),
-    ]
     CSS = "ReviewScreen #summary { display: none; height: 1fr; }"
 
     def __init__(self, handoff: str) -> None:
@@ -144,7 +139,14 @@ class ReviewScreen(HandoffVerbs):
         """Begin."""
         self.show_step()
 
-    def action_step(self, step: int) -> None:
+    def _move(self, name: str) -> None:
+        """Left and right go from step to step."""
+        if name in ("left", "right"):
+            self.step(-1 if name == "left" else 1)
+        else:
+            super()._move(name)
+
+    def step(self, step: int) -> None:
         """Go to the neighbour without an answer; behind the last stands the summary."""
         self.at = max(0, min(self.at + step, len(self.items)))
         self.show_step()
