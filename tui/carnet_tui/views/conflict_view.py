@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, clean, fit_line, pad, wrap
@@ -12,6 +12,7 @@ from carnet_tui.views import words
 
 if TYPE_CHECKING:
     from carnet_store import ItemStatus
+    from carnet_store.domain.template import Item
     from carnet_tui.views.item_view import Names
 
 SIDE_BY_SIDE = 60
@@ -37,8 +38,10 @@ def sides(one: ItemStatus, names: Names, me: str) -> list[Side]:
     from carnet_tui.views.item_view import value_lines
 
     found = []
-    for change in sorted(one.answers, key=lambda c: (c.t, c.id)):
-        value = getattr(change.value, "answer", {})
+    ordered = sorted(one.answers, key=lambda c: (c.t, c.id))
+    values = [getattr(change.value, "answer", {}) for change in ordered]
+    tables = all(isinstance(value.get("rows"), list) for value in values)
+    for change, value in zip(ordered, values, strict=True):
         verified = [
             (names.person(v.person), bool(getattr(v.value, "agree", False)))
             for v in one.verifications
@@ -46,10 +49,44 @@ def sides(one: ItemStatus, names: Names, me: str) -> list[Side]:
         ]
         role = ", ".join(words.role(held) for held in sorted(change.roles) if held != "admin") or "member"
         found.append(
-            Side(change.id, names.person(change.person), role, change.t, value_lines(one.item, value, names), verified,
-                 change.person == me)
+            Side(
+                change.id, names.person(change.person), role, change.t,
+                differing_cells(one.item, value, values, names) if tables else value_lines(one.item, value, names),
+                verified, change.person == me,
+            )
         )  # fmt: skip
     return found
+
+
+def differing_cells(
+    item: Item, mine: Mapping[str, Any], others: Sequence[Mapping[str, Any]], names: Names
+) -> list[str]:
+    """Return what one table says where the tables differ, row by row and cell by cell, and how many rows are the same."""
+    from carnet_tui.views.item_view import cell_words
+
+    tables = [value["rows"] for value in others]
+    out: list[str] = []
+    same = 0
+    for at in range(max(map(len, tables))):
+        rows = [table[at] if at < len(table) else {} for table in tables]
+        row = mine["rows"][at] if at < len(mine["rows"]) else None
+        different = [column for column in item.columns if len({repr(r.get(column.id)) for r in rows}) > 1]
+        if not different:
+            same += 1
+            continue
+        if row is None:
+            out += [f"row {at + 1}", "  is not in this answer"]
+            continue
+        head = cell_words(row.get(item.columns[0].id), names)
+        out.append(f"row {at + 1}  {head}")
+        shown = [c for c in different if c is not item.columns[0]] or different
+        out += [f"  {clean(c.title)}: {cell_words(row.get(c.id), names) or '(empty)'}" for c in shown]
+    if same:
+        out += [
+            "",
+            f"{same} row{'' if same == 1 else 's'} the same in both" if len(tables) == 2 else f"{same} rows the same",
+        ]
+    return out
 
 
 def lines(found: Sequence[Side], chosen: int, cells: int, now: int, glyphs: Glyphs) -> list[Line]:
