@@ -17,15 +17,20 @@ def main() -> int:
         from carnet_tui import cli
 
         return cli.main()
-    from carnet_store import CarnetError
-    from carnet_tui import app
-
     try:
-        return app.run(frame=frame)
-    except CarnetError as error:
-        from carnet_tui import cli
+        from carnet_store import CarnetError
 
-        return cli.told(error)
+        try:
+            from carnet_tui import app
+
+            return app.run(frame=frame)
+        except CarnetError as error:
+            from carnet_tui import cli
+
+            frame.close(leave_screen=not frame.handed_over)
+            return cli.told(error)
+    except KeyboardInterrupt:
+        return 130
     finally:
         frame.close(leave_screen=not frame.handed_over)
 
