@@ -39,7 +39,7 @@ async def press(pilot: Any, settled: Any, *keys: str) -> None:
 async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
     pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C116: Enter writes what these people lack under a telling name, after a preview of what leaves and stays."""
+    """Enter writes what these people lack under a telling name, after a preview of what leaves and stays."""
     pair.ana.acts().comment(pair.ana.ids["model"], "one more")
     async with visit(pair.ana, ("exchange",), size=(100, 30)) as pilot:
         text = screen_text(pilot.app)
@@ -63,7 +63,7 @@ async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
 async def test_a_new_project_needs_its_founders_key_compared(
     pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C121: nothing is written before the founder's fingerprint is confirmed by typing its start."""
+    """Nothing is written before the founder's fingerprint is confirmed by typing its start."""
     there = pair.bea
     async with visit(there, ("exchange",), ("import", str(pair.bundle)), who="Bea", size=(90, 40)) as pilot:
         text = screen_text(pilot.app)
@@ -85,7 +85,7 @@ async def test_a_new_project_needs_its_founders_key_compared(
 async def test_esc_leaves_no_trace_and_a_bundle_known_already_says_so(
     pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C117: looking is free; taking in twice changes nothing."""
+    """Looking is free; taking in twice changes nothing."""
     before = sorted(str(p) for p in (pair.folder / "bea").rglob("*") if "ledgers" in str(p))
     async with visit(pair.bea, ("exchange",), ("import", str(pair.bundle)), who="Bea") as pilot:
         await press(pilot, settled, "escape")
@@ -100,7 +100,7 @@ async def test_esc_leaves_no_trace_and_a_bundle_known_already_says_so(
 async def test_a_plan_shows_conflicts_and_what_becomes_of_gates(
     pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C118, R112: both answers are shown before they are taken in, and both are kept."""
+    """R112: both answers are shown before they are taken in, and both are kept."""
     ana, bea = pair.ana, pair.bea
     bea.desk.become(bea.people["Bea"])
     bea.desk.accept(pair.bundle, trust=ana.project.id)
@@ -126,7 +126,7 @@ async def test_a_plan_shows_conflicts_and_what_becomes_of_gates(
 async def test_what_is_no_bundle_is_refused_in_words(
     pair: Any, content: bytes, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C119: a broken file ends in a clear refusal; it is offered with its reason and never taken in."""
+    """A broken file ends in a clear refusal; it is offered with its reason and never taken in."""
     path = pair.folder / "ana" / "bad.carnet.zip"
     path.write_bytes(content)
     async with visit(pair.ana, ("exchange",)) as pilot:

@@ -27,7 +27,7 @@ async def press(pilot: Any, settled: Any, *keys: str) -> None:
 async def test_inviting_accepting_admitting(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """R087, C040: an invitation by a short form, accepted with one key, admitted after a preview."""
+    """R087: an invitation by a short form, accepted with one key, admitted after a preview."""
     async with visit(small, ("inbox",), ("people",)) as pilot:
         await press(pilot, settled, "n", *"Tom", "enter", *"tom", "enter", *"ml_engineer", "enter", "ctrl+d")
         assert "mail needs an @" in screen_text(pilot.app)

@@ -80,7 +80,7 @@ def test_what_does_not_count_says_why(counts: Counts) -> None:
 
 
 def test_a_day_stands_on_its_first_row_across_pages(tour: Any) -> None:
-    """C040: pages read one by one are the whole list."""
+    """Pages read one by one are the whole list."""
     source = History(tour.project, "", "")
     whole = source.page(0, 1000)
     assert len(whole) == source.count() == tour.project.count_changes()
@@ -114,7 +114,7 @@ async def test_the_whole_story_in_plain_words(
 async def test_the_exact_bytes_and_the_verified_record(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C012: the signed bytes are shown as they are; verifying says how many events hold."""
+    """R013: the signed bytes are shown as they are; verifying says how many events hold."""
     async with visit(tour, ("timeline",), size=(120, 50)) as pilot:
         await press(pilot, settled, "colon", *"exact", "enter")
         text = screen_text(pilot.app)
@@ -145,7 +145,7 @@ async def test_what_a_stranger_wrote_is_shown_and_does_not_count(
 async def test_an_altered_record_is_named(
     places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """C015: a flipped byte on disk makes verifying say where."""
+    """R013: a flipped byte on disk makes verifying say where."""
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     tour.acts().declare("model", "churn", version="1")
     db = sqlite3.connect(tour.project.path)
