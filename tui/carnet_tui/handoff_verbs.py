@@ -58,7 +58,7 @@ class HandoffVerbs(HandoffDesk):
         look = self.the_look()
         lookups = self.project.lookups(look)
         lines = [f"{clean(one.item.id)}  {clean(one.item.title)}", ""]
-        lines += item_view.value_lines(one.item, value, names_of(self))
+        lines += item_view.value_lines(one.item, value, names_of(self), self.size.width - 2)
         lines += ["", f"by {clean(self.desk.i().name)} as {words.role(one.item.answers)}"]
         found = problems(one.item, value, lookups, look.checklist.placeholder_words)
         lines += [f"still incomplete: {clean(one.text)}" for one in found]
@@ -108,7 +108,7 @@ class HandoffVerbs(HandoffDesk):
     async def ask_verdict(self, one: ItemStatus) -> tuple[bool, str] | None:
         """Ask whether I agree, and why not."""
         title = f"{clean(one.item.id)}  {clean(one.item.title)}"
-        about = item_view.value_lines(one.item, one.value or {}, names_of(self))[:8]
+        about = item_view.value_lines(one.item, one.value or {}, names_of(self), self.size.width - 2)[:8]
         way = await self.ask(Choice(title, VERDICTS, glyphs=self.glyphs, about=about, note="verify the answer"))
         if way is None:
             return None
@@ -146,7 +146,7 @@ class HandoffVerbs(HandoffDesk):
 
     async def _confirm(self, one: ItemStatus, answer: Change) -> None:
         lines = [f"{clean(one.item.id)}  {clean(one.item.title)}", ""]
-        lines += item_view.value_lines(one.item, one.value or {}, names_of(self))
+        lines += item_view.value_lines(one.item, one.value or {}, names_of(self), self.size.width - 2)
         lines += ["", f"typed by {clean(self.project.person_name(answer.person))}; you confirm that you said so"]
         if await self.preview("Confirm this answer", paragraphs(lines)):
             await self.write(lambda acts: acts.confirm_spoken(self.entity, answer.id))

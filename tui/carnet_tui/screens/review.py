@@ -132,6 +132,7 @@ class ReviewScreen(HandoffVerbs):
             found.styles.display = "block" if ended else "none"
             found.refill(self.summary_source())
             if ended:
+                found.choose(SUBMIT)
                 found.focus()
         self.refresh_chrome()
 

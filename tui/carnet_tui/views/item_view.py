@@ -43,8 +43,8 @@ class ItemFacts:
     marks: Sequence[str] = field(default_factory=tuple)
 
 
-def value_lines(item: Item, value: Mapping[str, Any], names: Names) -> list[str]:
-    """Return an answer's value as cleaned lines."""
+def value_lines(item: Item, value: Mapping[str, Any], names: Names, room: int = 0) -> list[str]:
+    """Return an answer's value as cleaned lines; a table that is wider than `room` cells is told row by row."""
     state = str(value.get("state", ""))
     if state == "na":
         return [f"not applicable: {clean(str(value.get('reason', '')))}"]
@@ -80,7 +80,10 @@ def value_lines(item: Item, value: Mapping[str, Any], names: Names) -> list[str]
             f"  sha256 {digest(str(output.get('sha256')), 2)}"
         )
     if "rows" in value:
-        out += table_lines(item, [_map(row) for row in _list(value["rows"])], names)
+        rows = [_map(row) for row in _list(value["rows"])]
+        lines = table_lines(item, rows, names)
+        wide = room and any(width(line) > room for line in lines)
+        out += told_lines(item, rows, names) if wide else lines
     if "signature" in value:
         out.append(f"signature {digest(str(value['signature']), 2)}")
     links = [names.entity(str(one)) for one in _list(value.get("links", []))]
@@ -112,6 +115,16 @@ def table_lines(item: Item, rows: Sequence[Mapping[str, Any]], names: Names) -> 
     return [
         "  ".join(pad(cell, wide) for cell, wide in zip(line, widths, strict=True)).rstrip() for line in [heads, *cells]
     ]
+
+
+def told_lines(item: Item, rows: Sequence[Mapping[str, Any]], names: Names) -> list[str]:
+    """Return rows as sentences: the first cell, then each other column with its title."""
+    out = []
+    for number, row in enumerate(rows, 1):
+        cells = [(clean(c.title or c.id), cell_words(row[c.id], names)) for c in item.columns if c.id in row]
+        rest = "; ".join(f"{title} {cell}" for title, cell in cells[1:])
+        out.append(" ".join(f"{number}. {cells[0][1]}: {rest}".split()) if cells else f"{number}.")
+    return out
 
 
 def cell_words(raw: object, names: Names) -> str:
@@ -244,7 +257,7 @@ def _answers(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyph
             who = f"spoken by {names.person(spoken)}, typed by {names.person(typed or change.person)}, {words.since(change.t, now)}"
         texts = [
             (line, "bold" if item.type in ("confirm", "number", "choice") else "")
-            for line in value_lines(item, value, names)
+            for line in value_lines(item, value, names, cells - LABEL - 3)
         ]
         out += block("ANSWER", texts, cells)
         out += block("", [(who, "dim")], cells, gap=False)
