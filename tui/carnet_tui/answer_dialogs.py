@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -287,10 +288,14 @@ class Answering:
         )
         if line is None:
             return None
-        self.screen.base.say(f"Running {clean(line)} {self.glyphs.ellipsis}")
-        result = await asyncio.to_thread(
-            run_and_keep, shlex.split(line), folder, self.project.objects.put, shown=line.strip()
-        )
+        base, began = self.screen.base, time.monotonic()
+        base.say(f"Running {clean(line)} {self.glyphs.ellipsis}")
+
+        def heard(said: str) -> None:
+            base.say_from_thread(f"{time.monotonic() - began:.0f} s  {clean(said)}")
+
+        put = self.project.objects.put_stream
+        result = await asyncio.to_thread(run_and_keep, shlex.split(line), folder, put, heard)
         self.screen.base.say(f"It ended with exit code {result['exit_code']}.")
         return self.read(result)
 

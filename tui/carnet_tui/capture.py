@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from carnet_store.errors import Invalid
+from carnet_store.errors import Invalid, NotFound
 
-OUTPUT_AT_MOST = 16 * 1024 * 1024
-"""Bytes of output kept; what is beyond is cut off and the cut is said in the kept output."""
+MAX_OUTPUT = 64 << 20
+"""Bytes of output that are kept; a command that says more writes it to a file."""
 
 
 def run_and_keep(
-    command: Sequence[str], folder: Path, put: Callable[[bytes], str], *, shown: str = ""
+    words: Sequence[str], folder: Path, put: Callable[[BinaryIO], tuple[str, int]], heard: Callable[[str], None]
 ) -> dict[str, object]:
-    """Run `command` in `folder` without a shell; return the result as a command item stores it.
+    """Run a command in `folder` without a shell; return its result as a command item stores it.
 
-    `put` keeps bytes and returns their SHA-256; `shown` is the command line as the person wrote it. Standard output and
-    error are kept together, in the order in which they came.
+    `put` keeps a stream as an object and returns (SHA-256, size); `heard` is called with each line as it comes, not
+    cleaned. Standard output and error are kept together.
 
     Raises:
-        Invalid: the command cannot be started.
+        NotFound: it cannot be started. Invalid: there is no command, or its output is too large; nothing is kept.
     """
-    if not command:
+    if not words:
         raise Invalid("there is no command to run", "write one, such as: python receiver_rerun.py")
-    try:
-        done = subprocess.run(  # noqa: S603  the person's own command, without a shell
-            list(command), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False,
-        )  # fmt: skip
-    except OSError as error:
-        raise Invalid(f"{command[0]} could not be started: {error.strerror}", "name a program that is here") from error
-    output = done.stdout
-    if len(output) > OUTPUT_AT_MOST:
-        output = output[:OUTPUT_AT_MOST] + f"\n[cut: {len(done.stdout):,} bytes in all]\n".encode()
+    with tempfile.TemporaryFile() as output:
+        try:
+            child = subprocess.Popen(  # noqa: S603  the person's own command, without a shell
+                list(words), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise NotFound(
+                f"{words[0]} could not be started: {error.strerror}", "name a program that is here"
+            ) from None
+        size = 0
+        with child:
+            for line in child.stdout or ():
+                size += len(line)
+                if size <= MAX_OUTPUT:
+                    output.write(line)
+                heard(line.decode("utf-8", "replace").rstrip("\r\n"))
+        if size > MAX_OUTPUT:
+            limit = f"the output is larger than {MAX_OUTPUT >> 20} MiB"
+            raise Invalid(limit, "let the command write it to a file, and attach that")
+        output.seek(0)
+        sha256, kept = put(output)
     return {
-        "command": shown or " ".join(command),
-        "exit_code": done.returncode,
-        "output": {"sha256": put(output), "size": len(output)},
+        "command": shlex.join(words),
+        "exit_code": child.returncode,
+        "output": {"sha256": sha256, "size": kept},
     }
