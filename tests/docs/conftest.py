@@ -45,7 +45,9 @@ def played(console: ModuleType, tmp_path: Path) -> Callable[[str], int]:
         for step, code, real in console.play((ROOT / page).read_text(encoding="utf-8"), shell):
             count += 1
             trouble = console.differs(step.shown, real)
-            assert not trouble, f"{page}:{step.line}: `{step.command}` (exit code {code})\n{trouble}"
+            assert not trouble, (
+                f"{page}:{step.line}: `{step.command}` (exit code {code}; python tests/docs/console.py {page} prints it anew)\n{trouble}"
+            )
             assert code == 0, f"{page}:{step.line}: `{step.command}` ended with {code}"
         return count
 

@@ -102,7 +102,7 @@ def test_demo_shows_what_the_readme_shows(spawn: Callable[..., Any], console: Mo
         )
     for (line, key, shown), lines in zip(_screens(_text(readme)), real, strict=True):
         trouble = console.differs(shown, lines)
-        assert not trouble, f"README.md:{line}: after {key or 'the start'}\n{trouble}"
+        assert not trouble, f"README.md:{line}: after {key or 'the start'} (CARNET_GOLDEN=write renews it)\n{trouble}"
 
 
 def _shown(terminal: Any) -> list[str]:
@@ -273,7 +273,7 @@ def test_pictures_show_the_screens_as_they_are(tmp_path: Path) -> None:
         check=False,
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}python docs/make_pictures.py renews them"
 
 
 def test_pictures_ask_no_server() -> None:
