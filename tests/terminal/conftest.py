@@ -24,6 +24,11 @@ PATIENCE = 20.0
 
 # pyte prints these instead of ignoring them: private modes, mode requests, device control strings.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1bP.*?\x1b\\", re.DOTALL)
+# Every escape sequence the app itself may write: CSI, and the toolkit's pointer shape. No other OSC, no DCS, APC, PM.
+_OWN = re.compile(rb"\x1b\[[0-9;?<>=$]*[A-Za-z]|\x1b\]22;[a-z-]*\x07")
+_FOREIGN = re.compile(
+    rb"[\x00-\x09\x0b-\x1f\x7f].{0,12}|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf"
+)
 KEYS = {
     "enter": b"\r",
     "escape": b"\x1b",
@@ -119,6 +124,11 @@ class Terminal:
         self._pending = keep
         self._stream.feed(_UNKNOWN_TO_PYTE.sub(b"", whole))
         return True
+
+    def foreign(self) -> list[bytes]:
+        """Return what it wrote that steers, hides or reorders and is none of the app's own sequences."""
+        left = _OWN.sub(b"", self.raw).replace(b"\x1b[?2026$p", b"").replace(b"\r", b"")
+        return _FOREIGN.findall(left)
 
     def until(self, wanted: str | Callable[[Terminal], bool], patience: float = PATIENCE) -> Terminal:
         """Wait until the screen shows a text, or a condition holds."""
