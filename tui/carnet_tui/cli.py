@@ -100,6 +100,7 @@ class Root(Group):
         """Take a file that is no command for a bundle to look into."""
         if args and args[0] not in self.places and _is_file(session(ctx), args[0]):
             args = ["inspect", *args]
+            ctx.meta["carnet.by_file"] = len(args) == 2  # a file alone: on a terminal its plan is a screen
         return super().resolve_command(ctx, args)
 
 
@@ -134,7 +135,7 @@ def carnet(ctx: click.Context) -> None:
     """Hand a model over on evidence: a signed ledger that travels with it, and gates that people pass.
 
     Without a word: the terminal UI on the nearest store; where there is no terminal, `status`.
-    `carnet FILE.carnet.zip` looks into a bundle.
+    `carnet FILE.carnet.zip` looks into a bundle: on a terminal its plan opens, ready to be taken in.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -405,7 +405,7 @@ def demo_of(desk: Desk) -> Demo | None:
 
 def open_and_run(
     start: FilePath | None, *, desk: Desk | None, who: str | None, bundle: FilePath | None, glyphs: Glyphs,
-    frame: FirstFrame | None = None,
+    review: str = "", frame: FirstFrame | None = None,
 ) -> int:  # fmt: skip
     """Open the desk where none is given, run the app, close what was opened; return the exit code."""
     opened = None
@@ -415,7 +415,7 @@ def open_and_run(
         except NotFound:
             if who is not None or Store.find(start or FilePath.cwd()) is not None:
                 raise  # there is a store; it is somebody who was not found
-    app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle), folder=start, frame=frame)
+    app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle, review), folder=start, frame=frame)
     try:
         code = app.run_guarded()
     finally:
@@ -442,8 +442,10 @@ def open_desk(start: FilePath | None, who: str | None) -> Desk:
     return desk
 
 
-def start_path(desk: Desk | None, bundle: FilePath | None) -> Path:
-    """Return where to begin: the inbox, or a bundle's plan."""
+def start_path(desk: Desk | None, bundle: FilePath | None, review: str = "") -> Path:
+    """Return where to begin: the inbox, a bundle's plan, or the review of a handoff."""
+    if review and desk is not None:
+        return (Route("inbox"), Route("handoff", (review,)), Route("review", (review,)))
     if bundle is not None and desk is not None:
         return (Route("exchange"), Route("import", (str(bundle),)))
     return INBOX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,12 +97,27 @@ def _persons(here: Session, project: Project, word: str) -> Sequence[str]:
 def inspect(file: Path, large: bool) -> None:
     """Verify a bundle wholly and say what importing it would do; nothing is written. Works without a store."""
     here = session()
+    by_file = click.get_current_context().meta.get("carnet.by_file", False)
+    if by_file and here.interactive and sys.stdout.isatty() and _has_store(here):
+        from carnet_tui.commands.project import start_tui
+
+        click.get_current_context().exit(start_tui(here, bundle=here.env.path(file)))
     plan = _plan(here, file, large)
     if here.json:
         console.out_json(plan)
         return
     show_plan(plan)
     console.talk(_next_after(plan, file))
+
+
+def _has_store(here: Session) -> bool:
+    from carnet_store import NotFound
+
+    try:
+        here.desk()
+    except NotFound:
+        return False
+    return True
 
 
 def _plan(here: Session, file: Path, large: bool) -> Plan:

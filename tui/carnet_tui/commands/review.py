@@ -38,7 +38,7 @@ def review(which: str, plain: bool) -> None:
     if not plain and here.interactive and sys.stdout.isatty():
         from carnet_tui.commands.project import start_tui
 
-        click.get_current_context().exit(start_tui(here))
+        click.get_current_context().exit(start_tui(here, review=look.handoff.id))
     if not waiting:
         console.talk(
             f"No item of {look.model.title} needs you. Next: {quoted('carnet', 'handoff', 'show', look.model.title)}"
