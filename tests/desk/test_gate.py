@@ -371,3 +371,17 @@ def test_a_later_gate_waits_for_the_earlier_one_of_the_same_version(company: Com
     company.fill()
     company.sign_all()
     assert not any(r.code == "earlier-gate" for r in company.project.look(second).status.reasons)
+
+
+def test_a_template_of_ones_own_is_never_used_silently(company: Company) -> None:
+    """R152: a pack in the store stands before the shipped one of its name, and the act says so."""
+    folder = company.desk.store.root / "templates"
+    folder.mkdir()
+    shipped = company.desk.packs_for("starter-research-to-engineering", company.project)[0]
+    (folder / "mine.yaml").write_bytes(shipped.raw.replace(b"version: 0.1.0", b"version: 0.2.0"))
+
+    packs = company.desk.packs_for("starter-research-to-engineering", company.project)
+    written = company.acts("Ana").open_handoff(company.ids["model"], packs)
+
+    assert packs[0].pack.version == "0.2.0"
+    assert written.unblocked == ("starter-research-to-engineering is your own version, not the shipped one",)

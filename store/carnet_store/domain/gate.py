@@ -408,12 +408,12 @@ def _record_reasons(
     if policy.sealed_package:
         newest = [c for c in handoff.seals if handoff.manifest(c).get("round", 0) == handoff.round]
         if not newest:
-            found.append(Reason("unsealed", "the package is not sealed", key="S"))
+            found.append(Reason("unsealed", "the package is not sealed", key="s"))
         elif handoff.seal is None:
-            found.append(Reason("unsealed", "the package was sealed differently on two replicas; seal again", key="S"))
+            found.append(Reason("unsealed", "the package was sealed differently on two replicas; seal again", key="s"))
         elif changed and changed != ("package",):
             words = ", ".join(part for part in changed if part != "package")
-            found.append(Reason("changed", f"changed since the package was sealed: {words}; seal again", key="S"))
+            found.append(Reason("changed", f"changed since the package was sealed: {words}; seal again", key="s"))
     if policy.requires_gate and not scene.passed & set(policy.requires_gate):
         found.append(Reason("earlier-gate", f"needs a passed {' or '.join(policy.requires_gate)} before"))
     if len(blocking) > policy.open_blocking_questions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,14 @@ class HandoffActs(Acting):
         entity, draft = self._birth("handoff", "handoff.opened", value)
         drafts = [draft, *(self._draft(entity, "handoff.linked", e, {"entity": e}) for e in sorted(set(entities)))]
         title = self.project.title(model)
-        return self._write(
+        written = self._write(
             drafts,
             f"opened a handoff of {title}: {gate.title}",
             entity=entity,
             next_=f"carnet answer {shlex.quote(title)} ITEM VALUE",
         )
+        own = [p.pack.id for p in packs if self.project.is_modified_pack(p.pack.id, p.sha256)]
+        return replace(written, unblocked=tuple(f"{pack} is your own version, not the shipped one" for pack in own))
 
     def repack(
         self, handoff: str, packs: Sequence[LoadedPack], tier: str, facts: Mapping[str, Any], reason: str

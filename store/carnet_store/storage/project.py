@@ -34,8 +34,8 @@ class TemplateReader(Protocol):
     def __call__(self, raw: bytes, name: str) -> Pack:
         """Return the pack that `raw` is; `name` is for errors. Raises Invalid."""
 
-    def shipped(self, pack_id: str, sha256: str) -> bytes | None:
-        """Return the bytes of a template that came with this Carnet and has this digest."""
+    def shipped(self, pack_id: str, sha256: str = "") -> bytes | None:
+        """Return the bytes of a template that came with this Carnet and has this digest (any, where it is empty)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +348,10 @@ class Project:
                 raise Invalid(f"the template {ref.id}@{ref.version} names itself {found.id}@{found.version}")
             self._packs[ref.sha256] = found
         return self._packs[ref.sha256]
+
+    def is_modified_pack(self, pack_id: str, sha256: str) -> bool:
+        """Say whether a template bears the name of a shipped one and is another: shown, never silent."""
+        return self._read_pack.shipped(pack_id) is not None and self._read_pack.shipped(pack_id, sha256) is None
 
     def checklist(self, handoff: Handoff) -> Checklist:
         """Return the items that a handoff asks, for its tier and facts."""

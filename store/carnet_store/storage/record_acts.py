@@ -161,10 +161,10 @@ class RecordActs(Acting):
         return self._write([self._draft(entity, "comment.added", item, value)], "commented", entity=entity)
 
     def retract(self, change: str, reason: str = "") -> Written:
-        """Take back my own record (an answer, a comment ...), where nothing of it left in a bundle.
+        """Take back my own record (an answer, a comment ...); what left in a bundle stays known there until the next one.
 
         Raises:
-            Refused: another wrote it, or it was exported already, or it is a signed act.
+            Refused: another wrote it, or it is a signed act.
         """
         found = self._change(change)
         if found.person != self.me.person:

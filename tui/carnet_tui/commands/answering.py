@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,6 @@ from carnet_tui.session import Session, find_item, quoted
 if TYPE_CHECKING:
     from carnet_store import Look, Project
     from carnet_store.domain.template import Item
-
-MAX_OUTPUT = 64 << 20
-"""Bytes of a captured output that are kept."""
 
 
 @command(
@@ -214,34 +210,14 @@ def _read(here: Session, source: str) -> str:
 
 def _captured(here: Session, project: Project, words: tuple[str, ...]) -> Mapping[str, Any]:
     """Run a command, show what it prints on stderr, and keep all of it as an object."""
-    import shlex
-    import tempfile
-
-    from carnet_store import Invalid, NotFound
+    from carnet_tui.capture import run_and_keep
 
     here.desk().i()  # whoever may not answer learns so before the command has run
-    with tempfile.TemporaryFile() as output:
-        try:
-            child = subprocess.Popen(  # noqa: S603  the person's own command line
-                list(words), cwd=here.env.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )  # fmt: skip
-        except OSError as error:
-            raise NotFound(f"{words[0]} could not be started: {error.strerror}") from None
-        size = 0
-        with child:
-            for chunk in child.stdout or ():
-                size += len(chunk)
-                if size <= MAX_OUTPUT:
-                    output.write(chunk)
-                console.talk("| " + chunk.decode("utf-8", "replace").rstrip("\r\n"))
-        if size > MAX_OUTPUT:
-            raise Invalid(
-                f"the output is larger than {MAX_OUTPUT >> 20} MiB", "let the command write it to a file, and add that"
-            )
-        output.seek(0)
-        digest, kept = project.objects.put_stream(output)
-    console.talk(f"exit code {child.returncode}, output of {console.size(kept)}; recorded, not run by Carnet")
-    return {"command": shlex.join(words), "exit_code": child.returncode, "output": {"sha256": digest, "size": kept}}
+    result = run_and_keep(words, here.env.folder, project.objects.put_stream, lambda line: console.talk(f"| {line}"))
+    kept = result["output"]
+    size = console.size(kept["size"]) if isinstance(kept, dict) else ""
+    console.talk(f"exit code {result['exit_code']}, output of {size}; recorded, not run by Carnet")
+    return result
 
 
 @command(
