@@ -3,7 +3,8 @@
 `$ command` lines run in a terminal 100 columns wide, one after another in one temporary home; what a command prints must be
 what stands below it. `…` stands for any text within a line (digests, times, paths), a line that is `…` for any lines. A
 block whose info string names a file (```python train.py) is written to that file. Questions are answered as the page tells
-the reader to: by what stands on the screen.
+the reader to: by what stands on the screen. A ```keys block is played in the terminal UI, opened where the shell stands: each line
+has the keys to press and, after two blanks, what then stands on the screen.
 
 `python tests/docs/console.py docs/tutorial.md` prints the page with the real outputs filled in, for whoever writes it.
 """
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -63,12 +64,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command of a page with what the page says it prints, or a file that the page asks to save (`name`)."""
+    """A command of a page with what it prints, a file to save (`name`), or keys to press with what they show (`keys`)."""
 
     line: int
     command: str
     shown: tuple[str, ...]
     name: str = ""
+    keys: bool = False
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -91,6 +93,8 @@ def steps(text: str) -> Iterator[Step]:
     for block in blocks(text):
         if block.language == "console":
             yield from _typed(block)
+        elif block.language == "keys":
+            yield Step(block.line, "carnet", block.lines, keys=True)
         elif block.language != "screen" and re.fullmatch(r"[\w./-]+", block.info):
             yield Step(block.line, "", block.lines, block.info)
 
@@ -144,9 +148,20 @@ class Shell:
             "CARNET_CONFIG": str(home / "keys"), "COLUMNS": str(COLUMNS), "LINES": "40",
         }  # fmt: skip
 
+    @property
+    def place(self) -> Path:
+        """Where the shell stands."""
+        return Path((self._kept / "folder").read_text(encoding="utf-8").strip())
+
+    def variables(self) -> dict[str, str]:
+        """Return the shell's variables as a program started from it has them."""
+        self.run("env -0 > ~/.shell/environ")
+        pairs = (self._kept / "environ").read_text(encoding="utf-8").split("\0")
+        return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
     def save(self, name: str, lines: Sequence[str]) -> None:
         """Save a file where the shell stands, as the page asks the reader to."""
-        folder = Path((self._kept / "folder").read_text(encoding="utf-8").strip())
+        folder = self.place
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -204,11 +219,18 @@ def _answer(screen: str) -> str:
     return ""
 
 
-def play(text: str, shell: Shell) -> Iterator[tuple[Step, int, list[str]]]:
-    """Do what a page says, and give what came of each of its commands."""
+Press = Callable[[Step, Mapping[str, str], Path], None]
+"""Plays a block of keys, with the shell's variables, in its folder."""
+
+
+def play(text: str, shell: Shell, press: Press | None = None) -> Iterator[tuple[Step, int, list[str]]]:
+    """Do what a page says, and give what came of each of its commands; keys are left out where nobody presses them."""
     for step in steps(text):
         if step.name:
             shell.save(step.name, step.shown)
+        elif step.keys:
+            if press is not None:
+                press(step, shell.variables(), shell.place)
         else:
             yield step, *shell.run(step.command)
 

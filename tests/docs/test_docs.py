@@ -132,12 +132,14 @@ def test_the_runner_sees_a_difference(console: ModuleType) -> None:
 
 
 def test_the_runner_reads_a_page(console: ModuleType) -> None:
-    text = "Do:\n```console\n$ one \\\n> two\nout\n$ three\n```\n```csv data/a.csv\nx,y\n```\n```text\nno\n```\n"
+    text = "Do:\n```console\n$ one \\\n> two\nout\n$ three\n```\n```csv data/a.csv\nx,y\n```\n```text\nno\n```\n```keys\n3  Lineage\n```\n"
     assert [(s.line, s.command, s.shown, s.name) for s in console.steps(text)] == [
         (3, "one \\\ntwo", ("out",), ""),
         (6, "three", (), ""),
         (9, "", ("x,y",), "data/a.csv"),
+        (15, "carnet", ("3  Lineage",), ""),
     ]
+    assert [s.keys for s in console.steps(text)] == [False, False, False, True]
 
 
 def test_the_shell_keeps_folder_and_variables(console: ModuleType, tmp_path: Path) -> None:
