@@ -58,7 +58,18 @@ class Terminal:
         environ = {
             name: value
             for name, value in os.environ.items()
-            if name not in ("NO_COLOR", "CI", "PYTHONDONTWRITEBYTECODE", "CARNET_GLYPHS", "VISUAL", "EDITOR", "TMUX")
+            if name
+            not in (
+                "NO_COLOR",
+                "CI",
+                "PYTHONDONTWRITEBYTECODE",
+                "CARNET_GLYPHS",
+                "VISUAL",
+                "EDITOR",
+                "TMUX",
+                "COLUMNS",
+                "LINES",
+            )
         }
         environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         environ |= env
