@@ -103,6 +103,19 @@ def press(one: Any, *keys: str) -> None:
         one.settle(0.12)
 
 
+def leave(one: Any) -> None:
+    """Leave what has to be left by esc: at the top esc would end the program."""
+    for _ in range(3):
+        before = one.text
+        if re.search(r"\besc\b(?! leaves no trace)", before):
+            one.send("escape")
+            for _ in range(50):  # the status line may tell of esc too, and then nothing changes
+                if one.text != before:
+                    break
+                one.pump(0.02)
+            one.settle(0.15)
+
+
 def still_there(one: Any) -> None:
     assert one._ended() is False, one.text
     assert "Traceback" not in one.text
@@ -122,7 +135,8 @@ def test_every_place(app: Start, size: tuple[int, int]) -> None:
             press(one, key)
             seen.add(one.text)
             still_there(one)
-            press(one, "escape", place)
+            leave(one)
+            press(one, place)
     assert len(seen) > 20
     assert sum("evil" in text or "52;c" in text for text in seen) > 15  # shown, not dropped
 
@@ -137,9 +151,8 @@ def test_handoff_items_and_dialogs(app: Start) -> None:
         press(one, key)
         seen.add(one.text)
         still_there(one)
-        press(one, "escape")
-        if "1 Inbox" in one.text and "NEEDS YOU" in one.text:
-            press(one, "enter")
+        leave(one)
+        press(one, "1", "enter")
     assert sum("evil" in text or "52;c" in text for text in seen) > 8
 
 

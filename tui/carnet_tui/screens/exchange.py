@@ -407,6 +407,11 @@ class ImportScreen(Bundles):
         else:
             self.do_apply()
 
+    def do_leave(self) -> None:
+        """Discard the plan, and say so where one comes to."""
+        self.base.say("Nothing was written.")
+        self.base.do_leave()
+
     def do_apply(self) -> None:
         """Take in what the plan shows."""
         if self.plan is not None:
