@@ -87,7 +87,7 @@ async def open_flow(screen: DeskScreen, model: str = "") -> None:
 
 async def _name(screen: DeskScreen) -> tuple[str, str] | None:
     newest = screen.project.entities("model", limit=1)
-    start = ""
+    start = f"{'-'.join(screen.project.name.split())}@1"
     if newest:
         number = newest[0].version
         start = f"{newest[0].name}@{int(number) + 1}" if number.isdigit() else f"{newest[0].name}@"
@@ -106,7 +106,8 @@ async def _name(screen: DeskScreen) -> tuple[str, str] | None:
             "A new model version",
             glyphs=screen.glyphs,
             value=start,
-            about=["Its name and version: churn@1"],
+            suggested=True,
+            about=["Its name and version; Enter takes what stands here."],
             check=wrong,
         )
     )

@@ -88,7 +88,7 @@ class WelcomeScreen(DeskScreen):
     async def _project(self) -> None:
         folder = self.carnet.folder
         name = await self.ask(
-            Prompt("Start a project here", glyphs=self.glyphs, value=folder.absolute().name,
+            Prompt("Start a project here", glyphs=self.glyphs, value=folder.absolute().name, suggested=True,
                    about=["What is it called? The name of the model line, or of the team's work."],
                    check=lambda t: "" if t.strip() else "A project needs a name.")
         )  # fmt: skip

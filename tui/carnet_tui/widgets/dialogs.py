@@ -119,15 +119,20 @@ class Prompt(Sheet[str]):
         *,
         glyphs: Glyphs,
         value: str = "",
+        suggested: bool = False,
         about: Sequence[str] = (),
         verb: str = "go on",
         check: Callable[[str], str] = lambda text: "",
         keep: Callable[[str], None] = lambda text: None,
         note: str = "",
     ) -> None:
-        """Take `check`, which returns what is wrong with a text (or nothing), and `keep`, called with it on `esc`."""
+        """Take `check`, which returns what is wrong with a text (or nothing), and `keep`, called with it on `esc`.
+
+        A `suggested` value is replaced by the first letter typed.
+        """
         super().__init__(title, glyphs=glyphs, note=note)
         self._value = value
+        self._suggested = suggested
         self._about = tuple(about)
         self._verb = verb
         self._check = check
@@ -137,7 +142,7 @@ class Prompt(Sheet[str]):
         """Yield what it is about, and the field."""
         if self._about:
             yield TextBlock(paragraphs([*self._about, ""]))
-        yield Field(self._value)
+        yield Field(self._value, suggested=self._suggested)
 
     def hints(self) -> Sequence[Hint]:
         """Return Enter and the editor."""

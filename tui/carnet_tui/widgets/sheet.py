@@ -27,8 +27,9 @@ Row = TypeVar("Row")
 class Field(Input):
     """A field of one line whose cursor does not blink."""
 
-    def __init__(self, value: str = "", *, placeholder: str = "", max_length: int = 0) -> None:
-        super().__init__(value, placeholder=placeholder, max_length=max_length, select_on_focus=False)
+    def __init__(self, value: str = "", *, placeholder: str = "", max_length: int = 0, suggested: bool = False) -> None:
+        """Take a text to go on with, or with `suggested` one that the first letter typed replaces."""
+        super().__init__(value, placeholder=placeholder, max_length=max_length, select_on_focus=suggested)
         self.cursor_blink = False
 
 
