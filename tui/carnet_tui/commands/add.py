@@ -174,6 +174,7 @@ def _metric(name: str, text: str) -> dict[str, str]:
 @_options(*_EDGES, *_MORE)
 def code(name: str, version: str, commit: str, repository: str, **more: Any) -> None:
     """Declare a snapshot of code."""
+    name, version = _versioned(name, version)
     _declare(session(), "code", name, version=version, attrs={"commit": commit, "repository": repository}, more=more)
 
 
@@ -183,6 +184,7 @@ def code(name: str, version: str, commit: str, repository: str, **more: Any) -> 
 @_options(*_EDGES, *_MORE)
 def environment(name: str, version: str, **more: Any) -> None:
     """Declare an environment: a lock file, an image by digest."""
+    name, version = _versioned(name, version)
     _declare(session(), "environment", name, version=version, more=more)
 
 
@@ -194,6 +196,7 @@ def environment(name: str, version: str, **more: Any) -> None:
 @_options(*_EDGES, *_MORE)
 def document(name: str, version: str, title: str, url: str, **more: Any) -> None:
     """Declare a document."""
+    name, version = _versioned(name, version)
     _declare(session(), "document", name, version=version, attrs={"title": title, "url": url}, more=more)
 
 
