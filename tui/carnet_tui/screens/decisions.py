@@ -10,12 +10,11 @@ from textual.widget import Widget
 from carnet_store.domain.decisions import is_empty_reason
 from carnet_tui import frame_text
 from carnet_tui.screen import Route
-from carnet_tui.screens.subjects import SubjectScreen
+from carnet_tui.screens.subjects import ListScreen, SubjectScreen
 from carnet_tui.text import Line, clean, plural
 from carnet_tui.views import decision_view
 from carnet_tui.views.decision_view import Row
 from carnet_tui.views.fields import one_line
-from carnet_tui.widgets.chrome import Bottom
 from carnet_tui.widgets.dialogs import Choice, LongPrompt, Picker
 from carnet_tui.widgets.form import Blank, Form
 from carnet_tui.widgets.line_list import LineList, Rows
@@ -218,7 +217,7 @@ class DecisionWriting(SubjectScreen):
                 ("line", f"{project.code(entity)}  {one_line(project.title(entity))}")]  # fmt: skip
 
 
-class DecisionsScreen(DecisionWriting):
+class DecisionsScreen(DecisionWriting, ListScreen):
     """All decisions and questions, what waits for me first; the chosen one below."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("decisions",)
@@ -277,13 +276,6 @@ class DecisionsScreen(DecisionWriting):
     def _show_chosen(self) -> None:
         row = self.chosen
         self.query_one("#detail", TextView).show(lambda cells: in_full(self, row.entity, cells) if row else [])
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        """Show the row the cursor came to."""
-        event.stop()
-        self._show_chosen()
-        for foot in self.query(Bottom):
-            foot.show(layout=False)
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
         """Open it."""

@@ -12,12 +12,11 @@ from carnet_store import CarnetError
 from carnet_store.errors import Refused
 from carnet_tui import frame_text, terminal
 from carnet_tui.screen import Route
-from carnet_tui.screens.subjects import SubjectScreen
+from carnet_tui.screens.subjects import ListScreen, SubjectScreen
 from carnet_tui.screens.timeline import verify_record
 from carnet_tui.text import Line, clean, plural
 from carnet_tui.views import exchange_view, words
 from carnet_tui.views.exchange_view import Row
-from carnet_tui.widgets.chrome import Bottom
 from carnet_tui.widgets.dialogs import Choice, Picker, Prompt
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import TextBlock, TextView, paragraphs
@@ -46,7 +45,7 @@ class Bundles(SubjectScreen):
         return progress
 
 
-class ExchangeScreen(Bundles):
+class ExchangeScreen(Bundles, ListScreen):
     """Teams and people with what they lack; bundles that lie here."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("exchange",)
@@ -132,13 +131,6 @@ class ExchangeScreen(Bundles):
         self.query_one("#detail", TextView).show(
             lambda cells: exchange_view.row_details(row, folder, self.waits, cells) if row is not None else []
         )
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        """Show what Enter would do on the row."""
-        event.stop()
-        self._show_chosen()
-        for foot in self.query(Bottom):
-            foot.show(layout=False)
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
         """Do it."""

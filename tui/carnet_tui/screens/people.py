@@ -8,11 +8,10 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from carnet_tui import frame_text
-from carnet_tui.screens.subjects import SubjectScreen
+from carnet_tui.screens.subjects import ListScreen
 from carnet_tui.text import Line, clean, plural
 from carnet_tui.views import people_view, words
 from carnet_tui.views.people_view import Row
-from carnet_tui.widgets.chrome import Bottom
 from carnet_tui.widgets.dialogs import Picker, Prompt
 from carnet_tui.widgets.form import Blank, Form
 from carnet_tui.widgets.line_list import LineList, Rows
@@ -24,7 +23,7 @@ ROLES = (
 """Roles that the shipped templates name; a roster may hold others."""
 
 
-class PeopleScreen(SubjectScreen):
+class PeopleScreen(ListScreen):
     """Everybody in the project."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("people",)
@@ -98,13 +97,6 @@ class PeopleScreen(SubjectScreen):
                 fingerprint = clean(own.fingerprint)
         admins = words.listed([clean(self.project.person_name(one)) for one in sorted(self.project.members().admins)])
         self.query_one("#detail", TextView).show(lambda cells: people_view.details(row, admins, fingerprint, cells))
-
-    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
-        """Show the person the cursor came to."""
-        event.stop()
-        self._show_chosen()
-        for foot in self.query(Bottom):
-            foot.show(layout=False)
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
         """Do what Enter says."""

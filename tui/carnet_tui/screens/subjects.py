@@ -10,7 +10,8 @@ from carnet_tui.actions import Action
 from carnet_tui.desk_screen import DeskScreen
 from carnet_tui.frame_text import Hint
 from carnet_tui.screen import Route
-from carnet_tui.widgets.chrome import Pressed
+from carnet_tui.widgets.chrome import Bottom, Pressed
+from carnet_tui.widgets.line_list import LineList
 
 SCREENS = {
     "handoff": "handoff", "decision": "decision", "question": "question", "person": "people", "ledger": "people",
@@ -83,3 +84,17 @@ class SubjectScreen(DeskScreen):
     def timeline_of(self, entity: str) -> None:
         """Show what happened to a subject."""
         self.base.enter(Route("timeline", (entity,)))
+
+
+class ListScreen(SubjectScreen):
+    """A list whose chosen row stands in full below it."""
+
+    def _show_chosen(self) -> None:
+        """Show the row the cursor stands on."""
+
+    def on_line_list_highlighted(self, event: LineList.Highlighted) -> None:
+        """Show the row the cursor came to, and what can be done with it."""
+        event.stop()
+        self._show_chosen()
+        for foot in self.query(Bottom):
+            foot.show(layout=False)
