@@ -226,8 +226,32 @@ class Acting:
             written,
             sentence=f"{title}: {written.sentence}",
             unblocked=_unblocked(before.status, after.status),
-            next=_next(after, self.project.handoff_name(after.handoff)),
+            next=self._next(after, written.counts),
         )
+
+    def _next(self, look: Look, counts: str) -> str:
+        """Return the command that comes next for me: what is mine to answer, verify, seal or sign; else where to look."""
+        status = look.status
+        name = self.project.handoff_name(look.handoff)
+        bundle = shlex.quote(f"{name.replace('@', '-').replace('/', '-')}.carnet.zip")
+        name = shlex.quote(name)  # names may come from elsewhere, and people paste this into a shell
+        if status.verdict == "passed" or counts:
+            return f"carnet export {bundle}"
+        roles = self._my_roles()
+        giver = look.checklist.signoffs[0].role if look.checklist.signoffs else ""
+        for reason in (r for r in status.reasons if r.item and r.role in roles):
+            one = status.item(reason.item)
+            if reason.code != "answered":
+                return f"carnet answer {name} {reason.item} VALUE"
+            if one is not None and one.answer is not None and one.answer.person != self.me.person:
+                return f"carnet verify-item {name} {reason.item} --agree"
+        if giver in roles and any(r.code in ("unsealed", "changed") for r in status.reasons):
+            return f"carnet handoff seal {name}"
+        if all(r.code in ("unsigned", "stale") for r in status.reasons):
+            for reason in status.reasons:
+                if reason.role in roles and self.me.person in reason.persons:
+                    return f"carnet sign {name} --as {reason.role} --reason TEXT"
+        return "carnet status"
 
 
 def _unblocked(before: GateStatus, after: GateStatus) -> tuple[str, ...]:
@@ -247,23 +271,3 @@ def _unblocked(before: GateStatus, after: GateStatus) -> tuple[str, ...]:
     if before.verdict != after.verdict:
         found.append(f"the gate is {after.verdict} now")
     return tuple(found)
-
-
-def _next(look: Look, title: str) -> str:
-    status = look.status
-    bundle = shlex.quote(f"{title.replace('@', '-').replace('/', '-')}.carnet.zip")
-    title = shlex.quote(title)  # names may come from elsewhere, and people paste this into a shell
-    if status.verdict == "passed":
-        return f"carnet export {bundle}"
-    if not status.reasons:
-        return f"carnet handoff show {title}"
-    reason = status.reasons[0]
-    if reason.code == "unsealed" or reason.code == "changed":
-        return f"carnet handoff seal {title}"
-    if reason.code in ("unsigned", "stale"):
-        return f"carnet sign {title} --as {reason.role} --reason TEXT"
-    if reason.code == "answered":
-        return f"carnet verify-item {title} {reason.item} --agree"
-    if reason.item:
-        return f"carnet answer {title} {reason.item} VALUE"
-    return f"carnet handoff show {title}"

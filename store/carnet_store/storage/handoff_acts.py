@@ -181,6 +181,15 @@ class HandoffActs(Acting):
             raise NotFound(f"this handoff does not ask {item_id}")
         answer = status.answer
         if answer is None:
+            waiting = [
+                c for c in look.handoff.uncounted if c.kind == "item.answered" and c.field == item_id and not c.over
+            ]
+            if waiting and not status.answers:
+                who = self.project.person_name(waiting[-1].person)
+                raise Refused(
+                    f"{item_id} was answered by {who}; that answer {waiting[-1].counts.words}",
+                    "carnet people admit NAME",
+                )
             raise Refused(f"{item_id} has {'two answers in conflict' if status.answers else 'no answer yet'}")
         if answer.person == self.me.person:
             raise Refused("nobody verifies an answer of their own", "another person in the verifying role does it")

@@ -194,6 +194,9 @@ class Store:
         members = project.members()
         row = members.people.get(person)
         roles = frozenset(row.roles) if row and row.status == "active" else frozenset()
+        newcomer = project.people.newcomers.get(person) if row is None else None
+        if newcomer is not None:
+            roles = frozenset(newcomer.roles)  # may act at once; it counts once an admin confirms
         questions = project.questions()
         titles = {entity: project.title(entity) for q in questions for entity in q.question.about}
         names = {p: r.name for p, r in members.people.items()}

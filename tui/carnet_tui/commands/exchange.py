@@ -279,6 +279,9 @@ def _say_imported(here: Session, plan: Plan, objects: int) -> None:
     next_ = "carnet status"
     if me is not None and me.person not in project.members().people and me.person not in project.people.newcomers:
         next_ = "carnet people join"
+    waiting = project.people.waiting_newcomers()
+    if waiting and me is not None and me.person in project.members().admins:
+        next_ = quoted("carnet", "people", "admit", waiting[0].name)
     console.talk(f"{'; '.join(parts)}. Next: {next_}")
 
 

@@ -1,4 +1,4 @@
-"""A handoff from opening to its end: open, list, show, assign, include, file, seal, edit, repack, return, abandon."""
+"""A handoff from opening to its end: open, list, show, assign, include, file, unpack, seal, edit, repack, return, abandon."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from carnet_tui import console
 from carnet_tui.commands import HANDOFF, ITEM, PAIR, PATH, Group, add_to, session
 from carnet_tui.commands.telling import described, show_handoff, show_item
 from carnet_tui.session import Session, find_item, quoted
+from carnet_tui.text import plural
 
 if TYPE_CHECKING:
     from carnet_store import Project
@@ -249,6 +250,34 @@ def file(which: str, paths: tuple[Path, ...], name: str) -> None:
             raise NotFound(f"there is no file {path}")
     for path in found:
         here.wrote(here.acts(project).file(look.handoff.id, path, name if len(found) == 1 else ""))
+
+
+@add_to(
+    handoff,
+    "unpack",
+    "carnet handoff unpack churn@2 rebuild",
+    shape='{"written": [path], "same": [path], "missing": [name]}',
+)
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("folder", type=PATH)
+def unpack_files(which: str, folder: Path) -> None:
+    """Write the files that cross into a folder, to rebuild from them: those of the handoff and those of its answers."""
+    from carnet_store.work.unpacking import unpack
+
+    here = session()
+    project, look = here.handoff(which)
+    found = unpack(project, look.handoff, here.env.path(folder))
+    if here.json:
+        console.out_json({"written": found.written, "same": found.same, "missing": found.missing})
+        return
+    for path in found.written:
+        console.out(str(path))
+    for name in found.missing:
+        console.talk(f"{name} is not here: ask its sender for a bundle with objects")
+    console.talk(
+        f"{plural(len(found.written), 'file')} written, {len(found.same)} there already, {len(found.missing)} missing."
+        f" Next: {quoted('carnet', 'answer', which, 'rebuild.receiver_rerun', '--run', '--', 'CMD')}"
+    )
 
 
 @add_to(handoff, "seal", "carnet handoff seal churn@2", writes=True)
