@@ -68,7 +68,7 @@ async def test_one_act_settles_and_both_answers_stay_in_the_record(
         await press(pilot, settled, "escape")
         assert parted.project.handoff(handoff).in_conflict("approach.decision")
         await press(pilot, settled, "enter", "enter")
-        assert "Settled: the answer of Ana stands." in screen_text(pilot.app)
+        assert "Settled: one answer stands, written by Ana." in screen_text(pilot.app)
         assert "⏎ open item" in screen_text(pilot.app) and "given apart" not in screen_text(pilot.app)
         await press(pilot, settled, "x")
         assert "it is settled" in screen_text(pilot.app)

@@ -88,7 +88,7 @@ class ConflictScreen(HandoffDesk, SubjectScreen):
             if not self.sides:
                 return paragraphs(["There is no answer here now."])(cells)
             if self.settled:
-                note = f"Settled: the answer of {self.sides[0].who} stands. esc goes back."
+                note = f"Settled: one answer stands, written by {self.sides[0].who}. esc goes back."
                 return [*conflict_view.lines(self.sides, -1, cells, now, self.glyphs), [], [(f" {note}", "ok")]]
             return conflict_view.lines(self.sides, self.at, cells, now, self.glyphs)
 

@@ -218,10 +218,11 @@ class ExchangeScreen(Bundles, ListScreen):
 
         def then(made: BundleWritten) -> None:
             text = exchange_view.message(
-                project, clean(self.desk.i().name), row.name.strip(), name, made.events, made.objects, made.size,
+                project, clean(self.desk.i().name), row.name.strip() if row.persons else "everybody", name, made.events, made.objects, made.size,
                 made.identity, not made.base,
             )  # fmt: skip
             by = terminal.copy(self.app, text)
+            self.carnet.refresh_facts()  # a demo's last step is a bundle
             self.base.say(f"Wrote {name}; three lines to paste are copied by {by}.")
             lines = [clean(str(path)), "", *text.split("\n")]
             if made.missing:

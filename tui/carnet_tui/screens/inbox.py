@@ -29,6 +29,8 @@ class InboxScreen(DeskScreen):
         super().__init__()
         self.entries: list[Entry] = []
         self.mine_only = False
+        self.shown_to = ""
+        """Whose rows are shown: another person begins at the top."""
         self.due = ""
         self.trouble = ""
 
@@ -71,6 +73,10 @@ class InboxScreen(DeskScreen):
         for found in self.query(LineList):
             found.empty = self.empty()
             found.refill(self.source())
+            top = inbox_view.first(self.entries, mine_only=self.mine_only)
+            if self.me != self.shown_to and top is not None:
+                found.choose(top.row.key)
+        self.shown_to = self.me
         for block in self.query(TextBlock):
             block.show(layout=False)
 
@@ -83,6 +89,7 @@ class InboxScreen(DeskScreen):
     def compose_content(self) -> Iterable[Widget]:
         """Yield headline, list, detail."""
         self.read()
+        self.shown_to = self.me
         glyphs = self.glyphs
         yield TextBlock(self.headline, classes="roomy")
         yield LineList(

@@ -42,7 +42,7 @@ ENTER: Mapping[str, str] = {
     "question": "opens the question to reply",
     "replied": "opens the reply; you close the question",
     "confirm": "opens what was typed in your name",
-    "review": "goes through them one by one: y agree, n disagree",
+    "review": "goes through them one by one: v y agrees, v n disagrees",
     "answer": "opens the handoff on your open items",
     "seal": "opens the handoff; s seals the package",
     "sign": "shows exactly what you would sign",

@@ -1,0 +1,179 @@
+"""Whole ways through the program, by keys alone in a real terminal: the demo's five steps; two stores and a gate between them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LIVE = b"\x1b[?1003h"
+SIZES = [(80, 24), (160, 48)]
+QUIET = 0.15
+Start = Callable[..., Any]
+
+
+class Person:
+    """Somebody at a keyboard."""
+
+    def __init__(self, terminal: Any) -> None:
+        self.terminal = terminal.until(lambda one: LIVE in one.raw).settle()
+
+    @property
+    def text(self) -> str:
+        """The screen."""
+        return str(self.terminal.text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after another, each when the screen stands still."""
+        for key in keys:
+            self.terminal.send(key)
+            self.terminal.settle(QUIET)
+
+    def see(self, *words: str) -> None:
+        """Wait until these words stand on the screen."""
+        for word in words:
+            self.terminal.until(word)
+        self.terminal.settle(QUIET)
+
+    def to(self, words: str) -> None:
+        """Move the cursor to the first row with these words."""
+        self.see(words)
+        for _ in range(60):
+            lines = self.terminal.lines
+            here = next(at for at, line in enumerate(lines) if line.startswith("▌"))
+            wanted = next(at for at, line in enumerate(lines) if words in line[:78])
+            if here == wanted:
+                return
+            self.press("j" if wanted > here else "k")
+        raise AssertionError(f"the cursor never came to {words!r}:\n{self.text}")
+
+    def become(self, name: str) -> None:
+        """Be another of the people at hand, in the inbox."""
+        self.press("1", "@")
+        self.see("Who are you?")
+        self.press(name, "enter")
+        self.see(f"You are {name}")
+
+    def sign(self, why: str) -> None:
+        """Fill the open sign-off dialog: approve, a reason, the digest's first characters as they stand there."""
+        self.see("YOU SIGN")
+        digest = re.search(r"digest\s+([0-9a-f]{4}) ", self.text)
+        assert digest is not None, self.text
+        self.press("right", "enter", why, "enter", digest[1], "enter")
+        self.terminal.until(lambda one: "YOU SIGN" not in one.text).settle(QUIET)
+
+    def agree(self) -> None:
+        """Agree with the item of the review."""
+        self.press("v", "y")
+
+    def confirm(self) -> None:
+        """Type the first characters of the digest that a dialog shows."""
+        self.see("first four characters")
+        digest = re.search(r"digest\s+([0-9a-f]{4}) ", self.text)
+        assert digest is not None, self.text
+        self.press(digest[1], "enter")
+
+    def leave(self) -> None:
+        """Quit."""
+        self.press("1", "escape")
+        assert self.terminal.wait() == 0
+        self.terminal.assert_given_back()
+
+
+def carnet(folder: Path, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    import os
+
+    around = {name: value for name, value in os.environ.items() if not name.startswith("CARNET")} | (env or {})
+    command = [sys.executable, "-m", "carnet_tui", *words]
+    return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_demos_five_steps(spawn: Start, tmp_path: Path, size: tuple[int, int]) -> None:
+    """One person brings the demo's gate to passed and sends a bundle that verifies, by keys alone."""
+    place = tmp_path / "demo"
+    env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "carnet_tui", "demo", "--to", str(place)]
+    me = Person(spawn(command, cols=size[0], rows=size[1], cwd=tmp_path, env=env))
+    # 1 settle the conflict
+    me.see("DEMO", "1 item answered apart")
+    me.press("enter")
+    me.see("2 answers given apart")
+    me.press("enter", "enter")
+    me.see("settled")
+    # 2 review, answer or waive
+    me.press("1")
+    me.to("review: 2 items yours")
+    me.press("enter")
+    me.see("features.contract")
+    me.agree()
+    me.see("own.readback")
+    me.agree()
+    me.see("2 drafts as one record")
+    me.press("enter")
+    me.see("in order now")
+    me.become("Aiko Mori")
+    me.to("review: 1 item yours")
+    me.press("enter")
+    me.see("observe.plan")
+    me.agree()
+    me.press("right", "enter", "enter")
+    me.see("in order now: observe.plan")
+    me.become("Grace Lindqvist")
+    me.to("your sign-off went stale")
+    me.press("enter")
+    me.see("YOU SIGN")
+    me.press("escape", "f")
+    me.to("operate.failover")
+    me.press("w")
+    me.see("Waive operate.failover")
+    me.press("the second host comes in May", "ctrl+d", "the list by contract stands in", "enter", "enter")
+    me.confirm()
+    me.see("waived")
+    # 3 re-sign what went stale, 4 sign the gate
+    me.press("s")
+    me.sign("seen again after the change")
+    for name, row in (
+        ("Tomasz Wilk", "your sign-off went stale"), ("Aiko Mori", "sign as operator"), ("Ines Duarte", "sign as researcher"),
+    ):  # fmt: skip
+        me.become(name)
+        me.to(row)
+        me.press("enter")
+        me.sign("as it stands")
+    me.see("passed")
+    # 5 export; all that is in it is verified
+    me.press("6")
+    me.see("the whole record")
+    me.to("the whole record")
+    me.press("enter")
+    me.see("Write a bundle", "nothing written yet")
+    me.press("enter")
+    me.see("Pass this file on")
+    me.press("enter")
+    me.terminal.until(lambda one: re.search("(✓( [a-z-]+)? ){5}──", one.text) is not None)
+    me.leave()
+    demo = json.loads((place / ".carnet" / "demo.json").read_text())
+    [bundle] = place.glob("*.carnet.zip")
+    assert carnet(place, "gate", demo["handoff"]).returncode == 0
+    verifies(bundle, tmp_path)
+
+
+def verifies(bundle: Path, folder: Path) -> str:
+    """Verify a bundle with the product, and with the script that it carries on a Python that knows nothing else; return its ledger."""
+    with zipfile.ZipFile(bundle) as opened:
+        (folder / "verify.py").write_bytes(opened.read("verify.py"))
+        ledger = json.loads(opened.read("carnet.json"))["ledger"]
+    done = carnet(folder, "verify", str(bundle), "--trust", ledger)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-I", str(folder / "verify.py"), str(bundle), "--trust", ledger]
+    alone = subprocess.run(command, capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    return str(ledger)
