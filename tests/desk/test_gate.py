@@ -385,3 +385,18 @@ def test_a_template_of_ones_own_is_never_used_silently(company: Company) -> None
 
     assert packs[0].pack.version == "0.2.0"
     assert written.unblocked == ("starter-research-to-engineering is your own version, not the shipped one",)
+
+
+def test_the_next_version_begins_with_what_the_last_one_said(company: Company) -> None:
+    """R017: an answer of the version before is offered, never taken over by itself."""
+    company.answer("Tom", "prod.migration", company.rows(2, step="shadow", owner="Tom", due="2026-05-04", way_back="rule"))
+    acts = company.acts("Ana")
+    model = acts.declare("model", "churn", version="3").entity
+    packs = company.desk.packs_for("starter-research-to-engineering", company.project)
+    later = company.project.handoff(acts.open_handoff(model, packs).entity)
+
+    found = company.project.earlier_answer(later, "prod.migration")
+
+    assert found is not None and found[0] == "churn@2" and len(found[1]["rows"]) == 2
+    assert company.project.earlier_answer(later, "people.readback") is None
+    assert company.project.look(later.id).status.item("prod.migration").state == "open"

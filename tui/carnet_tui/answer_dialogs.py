@@ -40,6 +40,8 @@ GIVE: Mapping[str, str] = {
     "command": "run a command here and record it",
     "table": "fill the rows",
 }
+BEGINS = ("text", "readback", "table")
+"""Types whose answer may begin with what the version before said."""
 
 
 class AnswerForm(TableForm):
@@ -75,6 +77,8 @@ class Answering:
         self.glyphs = screen.glyphs
         self.title = f"{clean(self.item.id)}  {clean(self.item.title)}"
         self.drafts = screen.acts().drafts(self.key)
+        self.earlier = None if one.value else self.project.earlier_answer(look.handoff, self.item.id)
+        """(version, answer) of the version before, offered where nothing was answered yet."""
 
     @property
     def key(self) -> str:
@@ -83,9 +87,11 @@ class Answering:
 
     @property
     def before(self) -> Mapping[str, Any]:
-        """What to start from: the draft, else the answer that stands."""
+        """What to start from: the draft, else the answer that stands, else what the version before said."""
         kept = self.drafts.get(self.key, {}).get("value")
-        return kept if isinstance(kept, Mapping) else (self.one.value or {})
+        if isinstance(kept, Mapping):
+            return kept
+        return self.one.value or (self.earlier[1] if self.earlier is not None and self.item.type in BEGINS else {})
 
     def read(self, raw: object) -> Value:
         """Turn what was given into the stored shape; raises Invalid."""
@@ -105,7 +111,10 @@ class Answering:
         if self.item.type == "confirm":
             ways = [way for way in ANSWERS if way[2] != "n-a" or self.item.na != "never"]
         else:
-            ways = [("y", GIVE.get(self.item.type, "answer"), "give"), ("u", "unknown", "unknown")]
+            give = GIVE.get(self.item.type, "answer")
+            if self.earlier is not None and self.item.type in BEGINS and self.before is self.earlier[1]:
+                give += f", beginning with what {clean(self.earlier[0])} said"
+            ways = [("y", give, "give"), ("u", "unknown", "unknown")]
             if self.item.na != "never":
                 ways.append(("-", "not applicable", "n-a"))
         way = await self.screen.ask(Choice(self.title, ways, glyphs=self.glyphs, about=about, note="answer"))

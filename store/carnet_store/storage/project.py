@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,7 +18,7 @@ from carnet_store.domain import package
 from carnet_store.domain.answer import Criterion, EntityView, Verdict
 from carnet_store.domain.decisions import DecisionView, QuestionView, read_decision, read_question
 from carnet_store.domain.gate import GateStatus, Scene, gate_status
-from carnet_store.domain.handoff import Handoff, PackRef, read_handoff
+from carnet_store.domain.handoff import Answered, Handoff, PackRef, read_handoff
 from carnet_store.domain.lineage import Node, read_node
 from carnet_store.domain.people import Members, People
 from carnet_store.domain.template import Checklist, Pack, checklist
@@ -328,6 +328,19 @@ class Project:
         """Return all handoffs, newest first."""
         found = [self.handoff(entity) for entity in self.handoff_ids()]
         return sorted((h for h in found if h), key=lambda h: (-h.change.t, h.id))
+
+    def earlier_answer(self, handoff: Handoff, item_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Return what the newest other version of this model line said to an item, with that version's name (R017)."""
+        line = self.row(handoff.opened.model).name
+        for other in self.handoffs():
+            model = self.row(other.opened.model)
+            if other.opened.model == handoff.opened.model or model.name != line:
+                continue
+            answer = other.answer(item_id)
+            value = answer.value.answer if answer is not None and isinstance(answer.value, Answered) else None
+            if value is not None and value.get("state") == "given":
+                return model.title, value
+        return None
 
     def handoff_name(self, handoff: Handoff) -> str:
         """Return what a person types for a handoff: `churn@7`, with `/<gate>` where that model version has several."""
