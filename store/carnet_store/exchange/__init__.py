@@ -1,1 +1,1 @@
-"""In and out: bundles, attestations, reports."""
+"""In and out: bundles, attestations, and what a bundle tells without Carnet."""

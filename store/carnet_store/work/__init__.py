@@ -1,1 +1,1 @@
-"""Acts on the machine: templates, captured commands, keys on disk."""
+"""Acts on the machine: templates, keys on disk, unpacking, check-ups."""
