@@ -389,7 +389,9 @@ def test_a_template_of_ones_own_is_never_used_silently(company: Company) -> None
 
 def test_the_next_version_begins_with_what_the_last_one_said(company: Company) -> None:
     """R017: an answer of the version before is offered, never taken over by itself."""
-    company.answer("Tom", "prod.migration", company.rows(2, step="shadow", owner="Tom", due="2026-05-04", way_back="rule"))
+    company.answer(
+        "Tom", "prod.migration", company.rows(2, step="shadow", owner="Tom", due="2026-05-04", way_back="rule")
+    )
     acts = company.acts("Ana")
     model = acts.declare("model", "churn", version="3").entity
     packs = company.desk.packs_for("starter-research-to-engineering", company.project)
