@@ -88,7 +88,7 @@ def _look(db: sqlite3.Connection, root: str, environ: Mapping[str, str], clock: 
     me = _me(db, environ)
     if me is None:
         return None
-    person, own_name = me
+    person = me
     ids = sorted(n[:-3] for n in os.listdir(os.path.join(root, "ledgers")) if n.endswith(".db") and len(n) == 67)
     if not ids:
         return None
@@ -102,13 +102,15 @@ def _look(db: sqlite3.Connection, root: str, environ: Mapping[str, str], clock: 
     called, team = db.execute(
         "SELECT name, team FROM fresh WHERE person = ? AND project = ?", (person, first)
     ).fetchone()
+    if not called:
+        return None  # no member: the live screen says how to become one
     today = db.execute("SELECT date(? / 1000, 'unixepoch')", (clock,)).fetchone()[0]
     due = db.execute(
         "SELECT json_extract(j.value, '$[0]') AS day, json_extract(j.value, '$[1]') AS title FROM fresh f, json_each(f.due) j"
         " WHERE f.person = ? AND f.project = ? AND day >= ? ORDER BY day, title LIMIT 1",
         (person, first, today),
     ).fetchone()
-    who = f"{called}@{team}" if team else called or own_name
+    who = f"{called}@{team}" if team else called
     return Glance(name, who, _rows(db, person, names), due, clock)
 
 
@@ -155,8 +157,8 @@ def _config(environ: Mapping[str, str]) -> str:
     return user_config_dir("carnet", appauthor=False)
 
 
-def _me(db: sqlite3.Connection, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return (person, name) of the only identity, or of the only one whose name or mail `CARNET_ME` is."""
+def _me(db: sqlite3.Connection, environ: Mapping[str, str]) -> str | None:
+    """Return the only identity, or of the only one whose name or mail `CARNET_ME` is."""
     folder = os.path.join(_config(environ), "identities")
     wanted = environ.get("CARNET_ME", "").strip().casefold()
     found = []
@@ -168,7 +170,7 @@ def _me(db: sqlite3.Connection, environ: Mapping[str, str]) -> tuple[str, str] |
         query = "SELECT json_extract(?1, '$.person'), json_extract(?1, '$.name'), json_extract(?1, '$.mail')"
         person, called, mail = db.execute(query, (text,)).fetchone()
         if not wanted or wanted in (called.casefold(), mail.casefold()):
-            found.append((person, called))
+            found.append(str(person))
     return found[0] if len(found) == 1 else None
 
 

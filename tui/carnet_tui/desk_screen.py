@@ -59,6 +59,10 @@ class DeskScreen(CarnetScreen):
         newcomer = self.project.people.newcomers.get(self.me)
         return frozenset(newcomer.roles) if newcomer else frozenset()
 
+    def is_stranger(self) -> bool:
+        """Whether one is neither a member of this project nor has asked to be one."""
+        return self.me not in self.project.members().people and self.me not in self.project.people.newcomers
+
     def acts(self) -> Acts:
         """Return what one can do in this project."""
         return self.desk.acts(self.project)

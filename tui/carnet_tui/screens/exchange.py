@@ -451,6 +451,10 @@ class ImportScreen(Bundles):
             said = f"Took in {plural(taken.new, 'event')} and {plural(done.objects, 'file')}"
             if taken.conflict_count:
                 said += f"; {plural(taken.conflict_count, 'conflict')} to settle"
+            if self.is_stranger():
+                self.base.visit((Route("inbox"), Route("people")))
+                self.base.say(f"{said}. You are no member of {clean(self.project.name)} yet: Enter on your row joins.")
+                return
             self.base.visit((Route("inbox"),))
             self.base.say(f"{said}. This is what needs you now.")
 

@@ -48,7 +48,9 @@ def rows(project: Project, desk: Desk, invitations: Sequence[tuple[str, str, str
     mine = me.person if me is not None else ""
     found: list[Row] = []
     newcomers = {one.person: one for one in project.people.waiting_newcomers()}
-    if me is not None and mine not in members.people and mine not in newcomers:
+    stranger = me is not None and mine not in members.people and mine not in newcomers
+    invited = stranger and me is not None and bool(me.mail) and any(mail == me.mail for _, _, mail, _ in invitations)
+    if me is not None and stranger and not invited:  # an invitation of one's own stands there instead
         found.append(Row("join", "join", mine, clean(me.name), note="not a member here: asks to join", me=True))
     for one in sorted(newcomers.values(), key=lambda n: (n.t, n.person)):
         found.append(
@@ -119,7 +121,9 @@ def details(row: Row, admins: str, fingerprint: str, cells: int) -> list[Line]:
     more = {
         "join": "Enter asks to join; what you do counts once an admin confirms it.",
         "waiting": f"{row.name} acts already, and all of it counts once {admins} confirms. Nothing is typed again.",
-        "invited": "The invitation travels in the next bundle to that person.",
+        "invited": f"Enter accepts it: you act at once, and all of it counts once {admins} confirms."
+        if row.me
+        else "The invitation travels in the next bundle to that person.",
         "left": "What was signed before stays valid; later acts do not count.",
     }.get(row.section, "")
     return section(top, field("", more, cells, "dim") if more else [])
