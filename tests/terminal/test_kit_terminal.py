@@ -71,7 +71,8 @@ def test_leaving_gives_the_terminal_back(demo: Demo, key: str) -> None:
     """A normal end leaves nothing turned on."""
     app = demo("--first-frame").until("NEEDS YOU").settle()
     app.send(key)
-    assert app.wait() == 0
+    # On a slow machine ctrl+c may come while the program still loads; then it ends by that signal.
+    assert app.wait() in ((0, -signal.SIGINT) if key == "ctrl+c" else (0,))
     app.assert_given_back()
 
 

@@ -122,10 +122,14 @@ def test_nothing_blank_between(kept: Path, start: Start) -> None:
 
 def test_keys_typed_before_the_screen_lives_are_obeyed(kept: Path, start: Start) -> None:
     """Type-ahead is neither lost nor echoed."""
-    app = start(kept).until("churn@2")
-    before = app.cursor
+
+    def chosen(one: Any) -> int:
+        return next((at for at, line in enumerate(one.lines) if line.startswith("▌")), -1)
+
+    app = start(kept).until(lambda one: chosen(one) >= 0)
+    before = chosen(app)
     app.send("j", "j")
-    app.until(lambda one: one.cursor == (0, before[1] + 2))
+    app.until(lambda one: chosen(one) == before + 2 and one.cursor == (0, before + 2))
     assert LIVE in app.raw and b"jj" not in app.raw
 
 
