@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 LIVE = b"\x1b[?1003h"
 SIZES = [(80, 24), (160, 48)]
-QUIET = 0.15
+QUIET = 0.25
 Start = Callable[..., Any]
 
 
@@ -31,9 +32,12 @@ class Person:
         return str(self.terminal.text)
 
     def press(self, *keys: str) -> None:
-        """Press keys one after another, each when the screen stands still."""
+        """Press keys one after another, each when the one before was answered within a while and the screen stands still."""
         for key in keys:
+            seen = len(self.terminal.raw)
             self.terminal.send(key)
+            with contextlib.suppress(AssertionError):  # a key that changes nothing is answered by nothing
+                self.terminal.until(lambda one, seen=seen: len(one.raw) > seen, patience=2.0)
             self.terminal.settle(QUIET)
 
     def see(self, *words: str) -> None:
