@@ -181,3 +181,196 @@ def verifies(bundle: Path, folder: Path) -> str:
     alone = subprocess.run(command, capture_output=True, text=True)
     assert alone.returncode == 0, alone.stdout + alone.stderr
     return str(ledger)
+
+
+PACK = """\
+carnet: template/v1
+kind: gate
+id: small
+version: 1.0.0
+title: Small
+summary: Two items.
+transition: {from: research, to: engineering}
+roles: [researcher, ml_engineer]
+tiers:
+  A: {title: Critical, meaning: Everything}
+  B: {title: Standard, meaning: Most}
+  C: {title: Experimental, meaning: Little}
+signoffs:
+  - {role: researcher, meaning: authorship}
+  - {role: ml_engineer, meaning: acceptance-of-responsibility, distinct_from: [researcher]}
+policy: {sealed_package: true, open_blocking_questions: 0}
+defaults: {answers: researcher, verifies: ml_engineer, severity: major, na: reason, binds: [package], waiver_by: researcher,
+  waiver_days: 60, source: [OURS]}
+sections:
+- id: work
+  title: The work
+  items:
+  - {id: work.problem, title: The problem is stated, type: text, help: Who decides what., why: It is asked.}
+  - {id: work.ready, title: It is ready, type: confirm, help: Nothing is left., why: It is asked.}
+"""
+
+
+class Two:
+    """Two people, each with keys, a folder and a terminal of their own."""
+
+    def __init__(self, spawn: Start, folder: Path, size: tuple[int, int]) -> None:
+        self.spawn, self.folder, self.size = spawn, folder, size
+        self.sent: set[Path] = set()
+
+    def env(self, name: str) -> dict[str, str]:
+        """Return what is that person's."""
+        return {"CARNET_CONFIG": str(self.folder / name / "keys"), "HOME": str(self.folder / name)}
+
+    def command(self, name: str, *words: str) -> str:
+        """Do what is not this journey's subject by command."""
+        done = carnet(self.folder / name, *words, env=self.env(name))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def sit(self, name: str) -> Person:
+        """Open the screens as that person."""
+        command = [sys.executable, "-m", "carnet_tui"]
+        where = self.folder / name
+        return Person(self.spawn(command, cols=self.size[0], rows=self.size[1], cwd=where, env=self.env(name)))
+
+    def carry(self, giver: str, taker: str) -> str:
+        """Carry the newest bundle over; return its name."""
+        [bundle] = set((self.folder / giver).glob("*.carnet.zip")) - self.sent
+        made = self.folder / taker / bundle.name
+        made.write_bytes(bundle.read_bytes())
+        self.sent |= {bundle, made}
+        return bundle.name
+
+
+def send(me: Person, row: str) -> None:
+    """Write a bundle by the exchange's row."""
+    me.press("6")
+    me.to(row)
+    me.press("enter")
+    me.see("Write a bundle")
+    me.press("enter")
+    me.see("Pass this file on")
+    me.press("enter")
+
+
+def take(me: Person, name: str) -> None:
+    """Take in a bundle that lies beside the store."""
+    me.press("6")
+    me.to(name[:24])
+    me.press("enter")
+    me.see("every signature, link and digest holds")
+    me.press("enter")
+    me.see("Took in")
+
+
+def answer_text(me: Person, item: str, text: str) -> None:
+    """Answer an item as text, from the handoff."""
+    me.to(item)
+    me.press("a", "y")
+    me.see("ctrl+d")
+    me.press(text, "ctrl+d")
+    me.see("nothing written yet")
+    me.press("enter")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_two_stores_and_a_gate(spawn: Start, tmp_path: Path, size: tuple[int, int]) -> None:
+    """Opened here, answered apart, settled, signed, sent, taken in there, and passed there: by keys alone."""
+    two = Two(spawn, tmp_path, size)
+    for name in ("ana", "tom"):
+        (tmp_path / name).mkdir()
+        two.command(name, "identity", "new", name.capitalize(), "--mail", f"{name}@example.org")
+    (tmp_path / "small.yaml").write_text(PACK, encoding="utf-8")
+    two.command("ana", "init", "--project", "churn", "--team", "research", "--template", str(tmp_path / "small.yaml"))
+    invitation = ("Tom <tom@example.org>", "--role", "ml_engineer", "--role", "researcher", "--team", "engineering")
+    two.command("ana", "people", "invite", *invitation)
+    two.command("ana", "add", "model", "churn", "--version", "1")
+
+    ana = two.sit("ana")
+    ana.press("2", "n", "y")
+    ana.see("Which gate?")
+    ana.press("small", "enter", "enter", "enter")
+    ana.see("opened a handoff of churn@1")
+    send(ana, "the whole record")
+    name = two.carry("ana", "tom")
+    ana.press("1")
+    ana.to("answer: 2 items")
+    ana.press("enter")
+    answer_text(ana, "work.problem", "who leaves within the month")
+
+    tom = two.sit("tom")
+    tom.press("down", "enter")
+    tom.see(name)
+    tom.press("enter", "y")
+    tom.see("new here")
+    key = re.search("SHA256:(.{6})", tom.text)
+    assert key is not None
+    tom.press("enter", key[1], "enter")
+    tom.see("You are no member of churn yet", "this is you")
+    tom.press("enter", "enter")
+    tom.see("accepted the invitation")
+    tom.press("1")
+    tom.to("churn@1")
+    tom.press("enter")
+    answer_text(tom, "work.problem", "who leaves within the quarter")
+    send(tom, "research")
+    take(ana, two.carry("tom", "ana"))
+
+    ana.to("wants to join")
+    ana.press("enter")
+    ana.see("WAITS TO JOIN")
+    ana.press("enter", "enter")
+    ana.see("admitted Tom")
+    ana.press("1")
+    ana.to("answered apart")
+    ana.press("enter")
+    ana.see("who leaves within the month", "who leaves within the quarter")
+    ana.press("enter", "enter")
+    ana.see("settled")
+    ana.press("escape")
+    ana.to("work.ready")
+    ana.press("a", "y")
+    ana.see("nothing written yet")
+    ana.press("enter", "s")
+    ana.see("Seal the package")
+    ana.press("enter")
+    ana.see("YOU SIGN")  # what is verified later would turn it stale: not yet
+    ana.press("escape")
+    send(ana, "engineering (Tom)")
+
+    take(tom, two.carry("ana", "tom"))
+    tom.to("review: 2 items")
+    tom.press("enter")
+    tom.agree()
+    tom.see("work.ready")
+    tom.agree()
+    tom.see("2 drafts as one record")
+    tom.press("enter")
+    tom.see("in order now")
+    tom.press("s")
+    tom.see("Sign as what?")
+    tom.press("b")
+    tom.sign("I can run it")
+    send(tom, "research (Ana)")
+
+    take(ana, two.carry("tom", "ana"))
+    ana.to("sign as researcher")
+    ana.press("enter")
+    ana.see("The gate passes.")
+    ana.sign("it is as described")
+    ana.see("passed")
+    send(ana, "engineering (Tom)")
+    take(tom, two.carry("ana", "tom"))
+    tom.see("passed: research")
+    send(tom, "the whole record")
+    name = two.carry("tom", "ana")
+    ana.leave()
+    tom.leave()
+
+    handoff = json.loads(two.command("tom", "handoff", "list", "--json"))[0]["handoff"]
+    two.command("tom", "gate", handoff)
+    ledger = verifies(tmp_path / "ana" / name, tmp_path)
+    judged = carnet(tmp_path, "gate", handoff, "--bundle", str(tmp_path / "ana" / name), "--trust", ledger)
+    assert judged.returncode == 0, judged.stdout + judged.stderr

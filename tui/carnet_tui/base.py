@@ -141,8 +141,10 @@ class CarnetBase(App[int], inherit_bindings=False):
         return next((one for one in reversed(self.screen_stack) if isinstance(one, CarnetScreen)), None)
 
     def visit(self, path: Path) -> None:
-        """Go somewhere; `[` comes back from there."""
+        """Go somewhere; `[` comes back from there. Where one is already, what is shown is read anew: a bundle may have come."""
         if path == self.path:
+            if self.here is not None:
+                self.here.refresh_data()
             return
         del self._history[self._history_at + 1 :]
         self._history.append(path)
