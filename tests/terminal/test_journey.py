@@ -37,7 +37,7 @@ class Person:
             seen = len(self.terminal.raw)
             self.terminal.send(key)
             with contextlib.suppress(AssertionError):  # a key that changes nothing is answered by nothing
-                self.terminal.until(lambda one, seen=seen: len(one.raw) > seen, patience=2.0)
+                self.terminal.until(lambda one, seen=seen: len(one.raw) > seen, patience=1.0)
             self.terminal.settle(QUIET)
 
     def see(self, *words: str) -> None:
