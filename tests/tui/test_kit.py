@@ -287,13 +287,17 @@ async def test_work_leaves_the_loop(play: Play, screen_text: Text) -> None:
             gate.wait(5)
             return threading.current_thread().name
 
+        pilot.app.say("Said before.")
         screen.work(slow, got.append, saying="Verifying 1,204 events")
         await pilot.press("j")
         assert screen.query_one(LineList).index == 2
         await asyncio.sleep(0.4)
-        assert pilot.app.facts.status == "Verifying 1,204 events …"
+        assert "Verifying 1,204 events …" in screen_text(pilot.app)
         gate.set()
         await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "Verifying" not in screen_text(pilot.app), "what was going on is over"
+        assert "Said before." in screen_text(pilot.app)
         assert got[0].startswith("carnet-store")
 
         def refuse() -> None:

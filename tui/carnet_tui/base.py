@@ -35,6 +35,8 @@ class Facts:
         self.who = ""
         self.trust = ""
         self.status = ""
+        self.working = ""
+        """What goes on at the moment; stands in place of the status until it is done."""
         self.demo = ""
         self.steps: Sequence[tuple[str, str]] = ()
 
@@ -232,17 +234,24 @@ class CarnetBase(App[int], inherit_bindings=False):
 
     def say(self, sentence: str) -> None:
         """Put a result into the status line; `sentence` is cleaned text."""
-        self.facts.status = sentence
+        self.facts.status, self.facts.working = sentence, ""
         here = self.here
         if here is not None and here.is_mounted:
             for foot in here.query(Bottom):
                 foot.fresh = True
             here.refresh_chrome()
 
+    def say_working(self, sentence: str) -> None:
+        """Say what goes on, in place of the last result; with an empty text the last result stands again."""
+        self.facts.working = sentence
+        here = self.here
+        if here is not None and here.is_mounted:
+            here.refresh_chrome()
+
     def say_from_thread(self, sentence: str) -> None:
         """Say how far work on another thread has come: what, how many, how long still."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self.say, sentence)
+            self._loop.call_soon_threadsafe(self.say_working, sentence)
 
     def show_error(self, error: CarnetError) -> None:
         """Show what happened and what to do next."""

@@ -50,7 +50,7 @@ REASON_CELLS = 28
 class Chrome:
     """What the furniture says. All texts are cleaned already."""
 
-    __slots__ = ("crumb", "demo", "place", "product", "status", "steps", "trust", "who")
+    __slots__ = ("crumb", "demo", "place", "product", "status", "steps", "trust", "who", "working")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Chrome:
         demo: str = "",
         steps: Sequence[tuple[str, str]] = (),
         product: str = "Carnet",
+        working: bool = False,
     ) -> None:
         self.product = product
         self.crumb = crumb
@@ -74,7 +75,9 @@ class Chrome:
         self.place = place
         """Id of the place one is in, or below."""
         self.status = status
-        """The last result as a sentence."""
+        """The last result as a sentence, or what goes on at the moment."""
+        self.working = working
+        """Whether something goes on at the moment."""
         self.demo = demo
         """In a demo store: as whom and on which day; empty elsewhere."""
         self.steps = tuple(steps)

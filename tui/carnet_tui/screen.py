@@ -124,7 +124,8 @@ class CarnetScreen(Screen[None]):
             who=facts.who,
             trust=facts.trust,
             place=self.base.path[0].name if self.base.path else self.PLACE,
-            status=facts.status,
+            status=facts.working or facts.status,
+            working=bool(facts.working),
             demo=facts.demo,
             steps=facts.steps,
         )
@@ -181,7 +182,7 @@ class CarnetScreen(Screen[None]):
 
         async def run() -> None:
             timer = (
-                self.set_timer(WORD_AFTER, lambda: self.base.say(f"{saying} {self.base.glyphs.ellipsis}"))
+                self.set_timer(WORD_AFTER, lambda: self.base.say_working(f"{saying} {self.base.glyphs.ellipsis}"))
                 if saying
                 else None
             )
@@ -193,6 +194,8 @@ class CarnetScreen(Screen[None]):
             finally:
                 if timer is not None:
                     timer.stop()
+                if self.base.facts.working:
+                    self.base.say_working("")
             if self.is_attached:
                 then(result)
 

@@ -70,7 +70,7 @@ class Bottom(TextBlock):
     def _lines_now(self, cells: int) -> list[Line]:
         chrome, hints = self._chrome(), self._hints()
         if frame_text.compact(*self.app.size):
-            if self.fresh and chrome.status:
+            if (self.fresh or chrome.working) and chrome.status:
                 return [frame_text.status(chrome, cells, self._glyphs)]
             return [frame_text.footer(hints, cells, self._glyphs, frame_text.KEYS_WHEN_COMPACT)]
         return [
