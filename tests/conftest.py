@@ -18,6 +18,7 @@ To name the type in annotations: `if TYPE_CHECKING: from tests.conftest import R
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -412,3 +413,12 @@ def world(tmp_path: Path) -> Iterator[World]:
 def world_in() -> type[World]:
     """The class itself, for tests that need several worlds: `world_in(folder)`; close each."""
     return World
+
+
+@pytest.fixture(scope="session")
+def real_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of what real tools wrote (tests/fixtures/README.md). Read only: tests that write copy what they need."""
+    folder = tmp_path_factory.mktemp("real-tools")
+    with tarfile.open(Path(__file__).with_name("fixtures") / "real-tools.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder

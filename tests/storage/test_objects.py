@@ -79,3 +79,20 @@ def test_forget(objects: Objects) -> None:
     digest = objects.put(b"x")
     assert objects.forget(digest)
     assert not objects.has(digest)
+
+
+def test_many_at_once_are_kept_or_none(tmp_path: Path) -> None:
+    """Many objects share one flush; a failure in the middle leaves nothing, not even under temporary names."""
+    objects = Objects(tmp_path)
+    blobs = [b"a", b"b", b"a", b"c" * 3000]
+    digests = objects.put_many(blobs)
+    assert [objects.get(one) for one in digests] == blobs
+    assert len(list(objects.all())) == 3 and not list((tmp_path / "tmp").iterdir())
+
+    def breaks() -> Iterator[bytes]:
+        yield b"new"
+        raise OSError("no space")
+
+    with pytest.raises(OSError):
+        objects.put_many(breaks())
+    assert len(list(objects.all())) == 3 and not list((tmp_path / "tmp").iterdir())

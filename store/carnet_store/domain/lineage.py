@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -167,6 +168,40 @@ def state_of(changes: Iterable[Change]) -> str:
     return sha256_hex(b"".join(lines))
 
 
+def shown_name(key: str) -> str:
+    """Return the name that a key of the record stands for: one that is not ASCII is kept percent-encoded (docs/format.md section 2)."""
+    if "%" not in key:
+        return key
+    name = unquote(key)
+    return key if name.isascii() else name
+
+
+def _said(
+    births: Sequence[Change],
+) -> tuple[dict[str, Any], dict[str, str], tuple[Metric, ...], tuple[str, ...]]:
+    """Return attributes, parameters and metrics as all births together say, and the names of what they say apart.
+
+    Two persons who took in the same source at different times said two things; of what differs the newest is shown.
+    """
+    attrs: dict[str, Any] = {}
+    params: dict[str, str] = {}
+    metrics: tuple[Metric, ...] = ()
+    apart: set[str] = set()
+    for change in sorted(births, key=lambda c: (c.t, c.id)):
+        one = change.value
+        if not isinstance(one, Declared):
+            continue
+        for name, value in ((shown_name(key), value) for key, value in one.attrs.items()):
+            apart |= {name} if name in attrs and attrs[name] != value else set()
+            attrs[name] = value
+        for name, text in ((shown_name(key), text) for key, text in one.params.items()):
+            apart |= {f"params.{name}"} if name in params and params[name] != text else set()
+            params[name] = text
+        apart |= {"metrics"} if metrics and one.metrics and metrics != one.metrics else set()
+        metrics = one.metrics or metrics
+    return attrs, params, metrics, tuple(sorted(apart))
+
+
 def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
     """Fold an entity's changes; None where no birth counts."""
     births = [c for c in changes if c.live and isinstance(c.value, Declared)]
@@ -175,7 +210,7 @@ def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
     born = min(births, key=lambda c: c.id)
     declared = born.value
     assert isinstance(declared, Declared)  # noqa: S101 (narrowed above; the checker cannot see it)
-    attrs = dict(declared.attrs)
+    attrs, params, metrics, apart = _said(births)
     seen: dict[str, list[Change]] = {}
     edges: list[Edge] = []
     criteria: list[Change] = []
@@ -188,7 +223,7 @@ def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
             edges.append(Edge(entity, change.value.relation, change.value.to, change.id))
         elif isinstance(change.value, CriteriaSet):
             criteria.append(change)
-    conflicts = []
+    conflicts = list(apart)
     for name, values in seen.items():
         newest = max(values, key=lambda c: (c.t, c.id))
         attrs[name] = newest.value.value if isinstance(newest.value, Described) else None
@@ -205,8 +240,8 @@ def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
         version=declared.version,
         attrs=attrs,
         digests=declared.digests,
-        params=declared.params,
-        metrics=declared.metrics,
+        params=params,
+        metrics=metrics,
         source=declared.source,
         person=born.person,
         t=declared.at or born.t,

@@ -1,0 +1,237 @@
+"""Taking in what other tools recorded: read a source once, say what it would add, then write that in one transaction.
+
+A plan holds what was read in files without a name, so that exactly what was shown is written, also when the source goes on changing.
+Nothing is skipped silently: what could not be read is counted and named.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from urllib.parse import quote
+
+import msgspec
+
+from carnet_store.core import canonical
+from carnet_store.errors import CarnetError, Invalid
+from carnet_store.exchange.importers import importer
+from carnet_store.exchange.importers.things import LONG_TEXT, Source, Thing, Unread, plain
+from carnet_store.storage.acts import Acts, Written
+from carnet_store.storage.fact_acts import Fact, sourced
+
+NAMED_UNREAD: Final = 200
+"""So many unreadable places are named; the rest is counted."""
+SHOWN: Final = 500
+"""So many things are listed in a plan; the rest is counted."""
+LONG_ATTRIBUTE: Final = 16_000
+"""Bytes of one attribute that stand in the record; what is longer is kept as an object."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One thing of a plan. `state` is `new`, `changed` or `known`."""
+
+    entity: str
+    kind: str
+    title: str
+    state: str
+
+
+@dataclass(slots=True)
+class CapturePlan:
+    """What a source would add to the record. Close it, or leave its `with`: the spool goes away.
+
+    Attributes:
+        sources: (kind of importer, path) in the order read.
+        counts: (kind of thing, state) to how many.
+        edges: edges that are new.
+        objects: files that would be kept, with `object_bytes` in all.
+        unread: the first places that could not be read; `unread_count` has all of them.
+        things: the first things, for a list.
+        newest: (title, ms) of the run that started last, empty where there is none.
+    """
+
+    sources: tuple[tuple[str, Path], ...]
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    edges: int = 0
+    objects: int = 0
+    object_bytes: int = 0
+    unread: list[Unread] = field(default_factory=list)
+    unread_count: int = 0
+    things: list[Planned] = field(default_factory=list)
+    newest: tuple[str, str, int] = ("", "", 0)
+    _facts: BinaryIO = field(default_factory=tempfile.TemporaryFile, repr=False)
+    _blobs: BinaryIO = field(default_factory=tempfile.TemporaryFile, repr=False)
+    _sizes: list[int] = field(default_factory=list, repr=False)
+    _seen: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def __enter__(self) -> CapturePlan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget what was read."""
+        self._facts.close()
+        self._blobs.close()
+
+    def count(self, state: str) -> int:
+        """Return how many things are `new`, `changed` or `known`."""
+        return sum(number for (_, one), number in self.counts.items() if one == state)
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether the record holds all of it already."""
+        return not (self.count("new") or self.count("changed") or self.edges)
+
+    def facts(self) -> Iterator[Fact]:
+        """Yield what was read, as facts."""
+        self._facts.seek(0)
+        for line in self._facts:
+            entity, value, edges = _decode(line)
+            yield Fact(entity, value, tuple((relation, to) for relation, to in edges))
+
+    def blobs(self) -> Iterator[bytes]:
+        """Yield the bytes to keep."""
+        self._blobs.seek(0)
+        for size in self._sizes:
+            yield self._blobs.read(size)
+
+
+_decode = msgspec.json.Decoder(tuple[str, dict[str, Any], list[tuple[str, str]]]).decode
+
+
+def plan(
+    acts: Acts, sources: Sequence[tuple[str, Source]], progress: Progress | None = None, *,
+    also: Iterable[Thing] = (),
+) -> CapturePlan:  # fmt: skip
+    """Read sources (kind of importer, source) and say what they would add to the record; nothing is written.
+
+    Raises:
+        Usage: an unknown kind. Invalid: nothing of a source can be read at all; the message says what was expected where.
+    """
+    made = CapturePlan(tuple((kind, source.path) for kind, source in sources))
+    try:
+        for thing in also:
+            _take(acts, made, thing)
+        for kind, source in sources:
+            for read, found in enumerate(importer(kind).read(source), 1):
+                if isinstance(found, Unread):
+                    _note(made, found)
+                else:
+                    _take(acts, made, found)
+                if progress is not None and read % 100 == 0:
+                    progress(f"of {kind}", read, 0)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def write(acts: Acts, made: CapturePlan, progress: Progress | None = None) -> Written:
+    """Write what a plan shows: files first, then all events in one transaction.
+
+    Raises:
+        Refused, Busy, Invalid: as every act; nothing was written to the record.
+    """
+    acts.project.objects.put_many(made.blobs())
+    total = sum(made.counts.values())
+    told = 0
+
+    def counted() -> Iterator[Fact]:
+        nonlocal told
+        for fact in made.facts():
+            told += 1
+            if progress is not None and told % 500 == 0:
+                progress("things", told, total)
+            yield fact
+
+    new, changed = made.count("new"), made.count("changed")
+    words = [f"{number:,} {word}" for number, word in ((new, "new"), (changed, "changed")) if number] or ["edges"]
+    kinds = ", ".join(dict.fromkeys(kind for kind, _ in made.sources))
+    return acts.record(counted(), lambda count: f"took in {' and '.join(words)} from {kinds}: {count:,} changes")
+
+
+def _note(made: CapturePlan, found: Unread) -> None:
+    made.unread_count += 1
+    if len(made.unread) < NAMED_UNREAD:
+        made.unread.append(found)
+
+
+def _take(acts: Acts, made: CapturePlan, thing: Thing) -> None:
+    """Add one thing to a plan; what cannot stand in a ledger is noted and left out."""
+    blobs: list[bytes] = []
+    try:
+        fact = _fact(thing, blobs)
+        raw = canonical.encode(dict(fact.value))
+        mark = blake2b(raw, digest_size=16).digest()
+        before = made._seen.get(fact.entity)
+        if before is not None and before != mark:
+            raise Invalid("the same source says something else of the same thing", "its first form was taken")
+        news = acts.news(fact)
+    except CarnetError as error:
+        _note(made, Unread(thing.where or thing.name, error.message))
+        return
+    title = f"{thing.name}@{thing.version}" if thing.version else thing.name
+    made.edges += len(news.edges)
+    if before is None:
+        made._seen[fact.entity] = mark
+        made.counts[thing.ref.kind, news.state] += 1
+        if len(made.things) < SHOWN and news.state != "known":
+            made.things.append(Planned(fact.entity, thing.ref.kind, title, news.state))
+        if thing.ref.kind == "run" and thing.at > made.newest[2]:
+            made.newest = (fact.entity, title, thing.at)
+        if news.state != "known":
+            for data in blobs:
+                made._blobs.write(data)
+                made._sizes.append(len(data))
+                made.objects += 1
+                made.object_bytes += len(data)
+    elif not news.edges:
+        return
+    made._facts.write(canonical.encode([fact.entity, dict(fact.value), [list(edge) for edge in fact.edges]]) + b"\n")
+
+
+def _fact(thing: Thing, blobs: list[bytes]) -> Fact:
+    """Return a thing as a fact; what is long or has no ASCII name is brought into the form that a ledger takes."""
+    attrs: dict[str, Any] = {}
+    for key, value in thing.attrs.items():
+        shaped = _keys(plain(value))
+        size = len(canonical.encode(shaped))
+        attrs[name_of(key)] = _kept(f"{key}.json", canonical.encode(shaped), blobs) if size > LONG_ATTRIBUTE else shaped
+    params = {}
+    for key, text in thing.params.items():
+        params[name_of(key)] = text if len(text) <= LONG_TEXT else f"{text[:200]}… ({len(text):,} characters)"
+        if len(text) > LONG_TEXT:
+            attrs.setdefault("long_params", {})[name_of(key)] = _kept(f"{key}.txt", text.encode(), blobs)
+    for one in thing.keep:
+        attrs[name_of(one.name)] = _kept(one.path, one.data, blobs)
+    return sourced(
+        thing.ref.kind, thing.ref.system, thing.ref.key, name=thing.name or thing.ref.key[:12], version=thing.version,
+        attrs=attrs, digests=thing.digests, params=params, metrics=[dict(plain(one)) for one in thing.metrics],
+        at=max(0, thing.at), edges=[(relation, to.entity) for relation, to in thing.edges],
+    )  # fmt: skip
+
+
+def _kept(path: str, data: bytes, blobs: list[bytes]) -> dict[str, Any]:
+    blobs.append(data)
+    return {"path": path, "sha256": canonical.sha256_hex(data), "size": len(data)}
+
+
+def name_of(key: str) -> str:
+    """Return a name as the keys of a ledger are: ASCII; others are percent-encoded (docs/format.md section 2)."""
+    return key if key.isascii() else quote(key, safe="".join(chr(n) for n in range(33, 127) if chr(n) != "%") + " ")
+
+
+def _keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name_of(str(key)): _keys(inner) for key, inner in value.items()}
+    return [_keys(inner) for inner in value] if isinstance(value, list) else value

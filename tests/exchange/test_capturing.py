@@ -1,0 +1,203 @@
+"""Taking in what other tools recorded: a plan shows what would be added, and exactly that is written, once."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carnet_store import Desk, Invalid, Project
+from carnet_store.exchange import capturing
+from carnet_store.exchange.importers.things import Keep, Ref, Source, Thing, Unread, metric, number_text
+from carnet_store.work.identity import Keyring
+
+Things = list[Thing | Unread]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[tuple[Desk, Project]]:
+    """Ana's desk with a project of hers."""
+    keyring = Keyring(tmp_path / "keys")
+    ana = keyring.new("Ana Ruiz", "ana@example.org")
+    with Desk.with_keyring(tmp_path / "work", keyring, ana) as found:
+        project, _ = found.found("churn")
+        yield found, project
+
+
+@pytest.fixture
+def take(desk: tuple[Desk, Project], monkeypatch: pytest.MonkeyPatch) -> Callable[..., capturing.CapturePlan]:
+    """Plan what a source of these things would add; with `write` write it."""
+
+    def run(things: Things, *, write: bool = True) -> capturing.CapturePlan:
+        def read(source: Source) -> Iterator[Thing | Unread]:
+            yield from things
+
+        monkeypatch.setattr(capturing, "importer", lambda kind: types.SimpleNamespace(read=read))
+        with desk[0].capture_plan(desk[1], [("mlflow", Source(Path("x")))]) as made:
+            if write:
+                desk[0].capture(desk[1], made)
+        return made
+
+    return run
+
+
+def run_of(number: int, **more: Any) -> Thing:
+    """A run of a source with an input and a history."""
+    data = Ref("dataset", "mlflow", "telco:1")
+    keep = [Keep("history", "metrics.jsonl", b'{"name":"auc","step":0,"value":"0.5"}\n' * (number % 3 + 1))]
+    return Thing(
+        Ref("run", "mlflow", f"{number:032x}"), f"r-{number:03}", params={"lr": "0.1"}, metrics=[metric("auc", 0.84)],
+        at=1_700_000_000_000 + number, edges=[("used", data)], keep=keep, **more,
+    )  # fmt: skip
+
+
+DATA = Thing(Ref("dataset", "mlflow", "telco:1"), "telco", attrs={"reference": {"mlflow": "1"}})
+
+
+def test_what_was_planned_is_written_once(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """R096: a source read twice adds nothing; ids, times, parameters and files of the source are kept."""
+    project = desk[1]
+    things: Things = [DATA, *(run_of(n) for n in range(5))]
+    before = project.ledger.count()
+    made = take(things, write=False)
+    assert (made.count("new"), made.edges, made.objects) == (6, 5, 5)
+    assert project.ledger.count() == before, "a plan writes nothing"
+    assert not list(project.objects.all())
+    take(things)
+    run = project.node(run_of(3).ref.entity)
+    assert run is not None
+    assert (run.name, run.params, run.t, run.source) == (
+        "r-003",
+        {"lr": "0.1"},
+        1_700_000_000_003,
+        ("mlflow", f"{3:032x}"),
+    )
+    assert [edge.dst for edge in run.edges] == [DATA.ref.entity]
+    assert project.objects.get(run.attrs["history"]["sha256"]).startswith(b'{"name":"auc"')
+    events = project.ledger.count()
+    again = take(things)
+    assert again.nothing_new and again.count("known") == 6
+    assert project.ledger.count() == events
+    assert not project.ledger.verify()
+
+
+def test_what_changed_at_the_source_is_said_over_the_old(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """A run that went on since is one run with its newest state; its old state stays in the history."""
+    take([run_of(1, attrs={"status": "running"})])
+    made = take([run_of(1, attrs={"status": "finished"}), run_of(2)])
+    assert (made.count("changed"), made.count("new")) == (1, 1)
+    node = desk[1].node(run_of(1).ref.entity)
+    assert node is not None and node.attrs["status"] == "finished" and not node.conflicts
+    assert len([c for c in desk[1].changes(node.id) if c.kind == "entity.declared"]) == 2
+
+
+def test_two_persons_who_took_in_different_states(world: Any) -> None:
+    """What two teams took in of one run at different times stays, both; what differs is marked (R003, C175)."""
+    from carnet_store.domain.lineage import read_node
+    from carnet_store.storage.fact_acts import sourced
+
+    ana = world.found("ana", bob=("researcher",))
+    bob = world.replica("bob")
+    bob.pull(ana)
+    for replica, attrs, params in (
+        (ana, {"status": "running"}, {"lr": "0.1"}),
+        (bob, {"status": "finished", "exit": "0"}, {"lr": "0.1", "seed": "7"}),
+    ):
+        fact = sourced("run", "mlflow", "a" * 32, name="r-1", attrs=attrs, params=params)
+        replica.act(fact.entity, "entity.declared", dict(fact.value))
+    world.meet(ana, bob)
+    entity = sourced("run", "mlflow", "a" * 32, name="r-1").entity
+    nodes = [read_node(entity, replica.ledger.projection.changes(entity)) for replica in (ana, bob)]
+    assert nodes[0] == nodes[1] and nodes[0] is not None
+    assert nodes[0].params == {"lr": "0.1", "seed": "7"} and nodes[0].attrs["exit"] == "0"
+    assert nodes[0].conflicts == ("status",)
+
+
+def test_what_cannot_stand_in_a_ledger_is_named(take: Callable[..., Any]) -> None:
+    """Nothing is skipped silently: what could not be read is counted with its place, all else is taken."""
+    twice = run_of(1, attrs={"status": "a"})
+    made = take([
+        Unread("runs.db, run 7", "its times are no numbers"),
+        run_of(1, attrs={"status": "b"}, where="runs.db, run 1"), twice,
+        Thing(Ref("run", "mlflow", "big"), "big", metrics=[metric(f"m{n}", "1" * 60) for n in range(8000)], where="run big"),
+        run_of(2),
+    ])  # fmt: skip
+    assert made.unread_count == 3
+    assert [one.where for one in made.unread] == ["runs.db, run 7", "r-001", "run big"]
+    assert made.count("new") == 2
+
+
+def test_names_and_long_texts_of_the_source_come_back(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """A parameter may be called Größe and be 6,000 characters long; a number keeps its shortest text."""
+    long = "x" * 6000
+    thing = Thing(
+        Ref("run", "mlflow", "1"), "[red]x[/red]", params={"Größe": "5", "long": long},
+        metrics=[metric("loss", float("nan")), metric("r2", float("-inf")), metric("lr", 1e-05)],
+        attrs={"é": {"ü": 1.5}, "big": ["y" * 100] * 400},
+    )  # fmt: skip
+    take([thing])
+    node = desk[1].node(thing.ref.entity)
+    assert node is not None
+    assert node.params["Größe"] == "5" and node.attrs["é"] == {"%C3%BC": "1.5"}
+    assert node.params["long"].endswith("… (6,000 characters)")
+    assert desk[1].objects.get(node.attrs["long_params"]["long"]["sha256"]).decode() == long
+    assert desk[1].objects.size(node.attrs["big"]["sha256"]) > 40_000
+    assert [m.value for m in node.metrics] == ["NaN", "-Infinity", "1e-05"]
+    assert number_text(0.1 + 0.2) == "0.30000000000000004" and number_text(3) == "3"
+
+
+def test_ten_thousand_runs_are_a_few_events(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """Machine-made facts come as batches: one signature for up to a thousand changes, each line within its bound."""
+    before = desk[1].ledger.count()
+    take([DATA, *(run_of(n) for n in range(3000))])
+    assert desk[1].ledger.count() - before == 7
+    assert desk[1].count("run") == 3000
+
+
+def test_all_or_nothing(desk: tuple[Desk, Project], take: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that fails in the middle leaves the record as it was."""
+    project = desk[1]
+    events = project.ledger.count()
+    acts = type(desk[0].acts(project))
+    real = acts._drafts
+    seen: list[str] = []
+
+    def fails(self: Any, fact: Any) -> Any:
+        seen.append(fact.entity)
+        if len(seen) > 1500:
+            raise Invalid("the disk is full")
+        return real(self, fact)
+
+    monkeypatch.setattr(acts, "_drafts", fails)
+    with pytest.raises(Invalid, match="disk is full"):
+        take([run_of(n) for n in range(2000)])
+    monkeypatch.undo()
+    assert project.ledger.count() == events and project.count("run") == 0
+    assert not project.ledger.verify()
+
+
+def test_a_stranger_takes_nothing_in(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    from carnet_store import Refused
+
+    desk[0].become(desk[0].keyring.new("Eve", "eve@example.org"))
+    with pytest.raises(Refused, match="not a member"):
+        take([run_of(1)])
+
+
+def test_addresses_of_another_machine_are_found_by_map(tmp_path: Path) -> None:
+    """FORMATS.md 1.6: absolute paths of the maker's machine, file URIs in every spelling, other systems' addresses."""
+    (tmp_path / "data").mkdir()
+    here = tmp_path / "data" / "a b.csv"
+    here.write_text("1")
+    source = Source(tmp_path, [("/home/ana/", str(tmp_path)), ("s3://bucket", str(tmp_path / "data"))])
+    for text in ("data/a b.csv", str(here), f"file://{tmp_path}/data/a%20b.csv", "file:data/a%20b.csv", "/home/ana/data/a b.csv",
+                 "file:///home/ana/data/a%20b.csv", "s3://bucket/a%20b.csv"):  # fmt: skip
+        assert source.find(text) == here, text
+    for text in ("s3://other/a.csv", "file:///C:/data/a.csv", "/nowhere/a.csv", "C:\\data\\a.csv", "x" * 5000, "\0"):
+        assert source.find(text) is None, text
+    assert source.sha256(here)[1] == 1
+    with pytest.raises(Invalid):
+        source.sha256(tmp_path)
