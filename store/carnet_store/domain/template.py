@@ -47,14 +47,17 @@ BUILTIN_CHECKS: Final[Mapping[str, bool]] = {
     "questions_closed": True,
     "feature_freeze": False,
     "reproduce": False,
-    "notebook_order": False,
+    "notebooks_run": True,
     "model_signature": False,
     "env_diff": False,
-    "source_snapshot": False,
+    "code_snapshot": True,
     "change_log": False,
     "retention": False,
     "signature_manifest": False,
     "applicability": False,
+    # Names of packs made before these were judged: a pack's gate is judged for ever as it was, so a check that came later has a name of its own.
+    "notebook_order": False,
+    "source_snapshot": False,
 }
 
 

@@ -123,6 +123,10 @@ class Acting:
     def _clock(self) -> int:
         return self.project.clock()
 
+    def roles(self) -> frozenset[str]:
+        """Return the roles that I hold in this project, also those that count once my joining is confirmed."""
+        return self._my_roles()
+
     def _my_roles(self) -> frozenset[str]:
         row = self.project.members().people.get(self.me.person)
         if row is not None:

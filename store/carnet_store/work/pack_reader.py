@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from carnet_store.domain.expression import Expression, ExpressionError, parse, parse_reference
+from carnet_store.domain.filling import QUERIES
 from carnet_store.domain.template import (
     BINDS,
     BUILTIN_CHECKS,
@@ -382,7 +383,7 @@ class PackReader:
             rule=self.expression(keys, "rule"),
             row_rule=self.expression(keys, "row_rule"),
             guidance=self.text(keys, "guidance"),
-            fills=self.text(keys, "fills"),
+            fills=self.one_of(keys, "fills", QUERIES, ""),
             repro=self.text(keys, "repro"),
         )
         self._remember(item, own, node)

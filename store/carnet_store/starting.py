@@ -1,0 +1,168 @@
+"""From a folder to an open handoff: what lies there, the newest run in it, a model version made of it, and the answers it gives.
+
+Each step is one call; `carnet start`, `carnet handoff open --run` and the welcome screen make the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from carnet_store.desk import DEFAULT_GATES, Desk
+from carnet_store.domain.lineage import Node
+from carnet_store.errors import NotFound, Refused
+from carnet_store.storage.acts import Written
+from carnet_store.storage.project import Look, Project
+
+if TYPE_CHECKING:
+    from carnet_store.domain.filling import Proposal
+    from carnet_store.exchange.importers.things import Guess
+
+RECENT: Final = 500
+"""So many of the newest runs are looked at for the last one that ended well."""
+ENDED_BADLY: Final = frozenset(
+    {"failed", "fail", "killed", "abort", "aborted", "crashed", "running", "scheduled", "pending"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A handoff opened from a run. `declared` is the model version's title where it was declared on the way, else empty."""
+
+    look: Look
+    written: Written
+    declared: str
+    proposals: dict[str, Proposal]
+
+
+def look_around(folder: Path) -> list[Guess]:
+    """Return what a folder holds that Carnet reads, in some 50 ms; nothing is changed."""
+    from carnet_store.exchange.importers import guesses
+
+    return guesses(folder)
+
+
+def last_run(project: Project) -> Node:
+    """Return the newest run that ended well, one that made a model before others of the same age.
+
+    Raises:
+        NotFound: there is none.
+    """
+    ended = []
+    for row in project.entities("run", limit=RECENT):
+        node = project.node(row.id)
+        if node is not None and str(node.attrs.get("status", "")).lower() not in ENDED_BADLY:
+            made = any(e.relation == "made" and e.dst.startswith("model:") for e in node.edges)
+            ended.append((made, node.t, node.id, node))
+    if not ended:
+        raise NotFound(
+            "no run that ended well is recorded here",
+            "carnet capture PATH takes in what other tools recorded; carnet run -- CMD records one",
+        )
+    return max(ended, key=lambda one: one[:3])[3]
+
+
+def versions_of(project: Project, run: Node) -> list[Node]:
+    """Return the model versions that a run made, and those registered from what it made; a registered one first, newest first."""
+    made = [
+        node
+        for node in (project.node(e.dst) for e in run.edges if e.relation == "made")
+        if node and node.kind == "model"
+    ]
+    found = {node.id: node for node in made}
+    for node in made:
+        for relation, row in project.neighbours(node.id).down:
+            later = project.node(row.id) if relation == "from" and row.kind == "model" else None
+            if later is not None:
+                found[later.id] = later
+    return sorted(found.values(), key=lambda n: (not n.version.isdigit(), -n.t, n.id))
+
+
+def model_version(desk: Desk, project: Project, run: Node, title: str = "") -> tuple[str, str]:
+    """Return the model version that a run made: the one there is, or one declared now (`title` NAME@VERSION, else the next of its line).
+
+    Returns the entity id, and its title where it was declared now, else an empty text.
+    """
+    there = versions_of(project, run)
+    if there and (not title or title in (there[0].title, there[0].name)):
+        return there[0].id, ""
+    name, _, version = title.partition("@")
+    lines = [row.name for row in project.entities("model", limit=1)]
+    name = name or (lines[0] if lines else project.name)
+    if not version:
+        numbers = [
+            int(row.version)
+            for row in project.entities("model", text=f"{name}@")
+            if row.name == name and row.version.isdigit()
+        ]
+        version = str(max(numbers, default=0) + 1)
+    if any(row.name == name and row.version == version for row in project.entities("model", text=f"{name}@{version}")):
+        raise Refused(f"{name}@{version} is declared already, and another run made it", "name another version")
+    acts = desk.acts(project)
+    model = acts.declare("model", name, version=version).entity
+    acts.link(run.id, "made", model)
+    return model, f"{name}@{version}"
+
+
+def open_from_run(
+    desk: Desk, project: Project, run: Node, *, title: str = "", gate: str = "", tier: str = "B", due: str = "",
+    facts: dict[str, object] | None = None,
+) -> Opened:  # fmt: skip
+    """Open a handoff of what a run made, with the run and what it used linked, and say what the graph answers already.
+
+    Raises:
+        Refused: I am no member, or the version has this handoff already. NotFound, Invalid: no such pack.
+    """
+    from carnet_store.storage.surroundings import proposals
+
+    model, declared = model_version(desk, project, run, title)
+    chosen = gate or (DEFAULT_GATES[1] if project.stage(model) == "engineering" else DEFAULT_GATES[0])
+    going = [h for h in project.handoffs() if h.opened.model == model and h.gate.id == chosen]
+    if going:
+        raise Refused(
+            f"{project.title(model)} has a handoff at this gate already",
+            f"carnet handoff show {project.handoff_name(going[0])}",
+        )
+    linked = [run.id, *(edge.dst for edge in run.edges if edge.relation == "used")]
+    written = desk.acts(project).open_handoff(
+        model,
+        desk.packs_for(chosen, project),
+        tier=tier,
+        facts=facts or {},
+        due=due,
+        criteria="",
+        entities=_here(project, linked),
+    )
+    look = project.look(written.entity)
+    return Opened(look, written, declared, proposals(project, look))
+
+
+def _here(project: Project, ids: Sequence[str]) -> list[str]:
+    return [entity for entity in dict.fromkeys(ids) if project.node(entity) is not None]
+
+
+def fill(desk: Desk, project: Project, look: Look, items: Sequence[str] = ()) -> tuple[Written | None, list[Proposal]]:
+    """Answer items by what the graph says (all it can where none is named), as one event; return what was written and the proposals taken.
+
+    Only items of roles that I hold are answered. Raises NotFound where a named item has no proposal.
+    """
+    from carnet_store.storage.surroundings import proposals
+
+    found = proposals(project, look)
+    for item in items:
+        if item not in found:
+            raise NotFound(
+                f"the graph does not answer {item}", "carnet handoff fill without ITEM says which it answers"
+            )
+    row = project.members().people.get(desk.i().person)
+    roles = set(row.roles) if row else set()
+    taken = [
+        found[item.id]
+        for item in look.checklist.items
+        if item.id in found and (item.id in items or (not items and item.answers in roles))
+    ]
+    if not taken:
+        return None, []
+    return desk.acts(project).answer(look.handoff.id, {one.item: dict(one.value) for one in taken}), taken
