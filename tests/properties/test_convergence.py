@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ACTS = (
     "comment", "comment", "answer", "answer", "settle", "erase", "sign", "resign", "comment", "answer", "settle", "retract", "declare", "import", "sign", "roster", "revoke", "fork", "adopt", "erase",
-    "join", "admit", "key", "adopt_event", "resign", "exchange", "exchange", "exchange", "exchange",
+    "join", "admit", "key", "adopt_event", "resign", "recall", "lift", "exchange", "exchange", "exchange", "exchange",
 )  # fmt: skip
 ITEMS = ("data.split", "model.card", "ops.runbook")
 PEOPLE = ("ana", "bob", "carl", "dora")
@@ -80,6 +80,16 @@ class Story:
             act = store.payload("waiver.granted", handoff=self.handoff, t=1, item="x", reason="r", mitigation="m",
                                 expires=1, role="deployer")  # fmt: skip
             store.signed(self.handoff, "waiver.granted", act)
+        elif word == "recall":
+            node = store.import_from("run", "mlflow", str(chance.randint(1, 2)), "run recalled")
+            store.act(node, "recall.declared!", {"reason": "a wrong join"})
+            value = {"entity": node, "round": chance.randint(0, 2), "reason": "a wrong join"}
+            store.act(self.handoff, "handoff.recalled!", value, node)
+        elif word == "lift":
+            for change_id in self.some(store, "recall.declared", 1):
+                entity = store.change(change_id).entity
+                act = store.payload("recall.lifted", entity=entity, reason="it was right", t=1)
+                store.signed(entity, "recall.lifted", act, over=[change_id])
         elif word == "roster":
             by = chance.choice((["ana", "bob"], ["ana"], [store.name]))
             store.roster(by=by, **{name: chance.choice((["deployer"], ["auditor", "eraser"], []))})  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from carnet_store.core import canonical
-from carnet_store.core.event import Draft, birth_entity
+from carnet_store.core.event import Draft, birth_entity, source_entity
 from carnet_store.core.kind import KINDS, read
 from carnet_store.domain.people import read_signed
 from carnet_store.storage import projection as projection_of
@@ -169,7 +169,8 @@ def test_stolen_chain_key_decides_nothing(
     handoff = ana.handoff()
     bob.pull(ana)
     payload = samples(ana, handoff)[kind]
-    entity = ana.world.entity if KINDS[kind].on == {"ledger"} else handoff
+    node = ana.import_from("model", "gto", "churn@1", "churn")
+    entity = ana.world.entity if KINDS[kind].on == {"ledger"} else node if "model" in KINDS[kind].on else handoff
     forged = ana.signed(entity, kind, payload, by=["eve"])
     mine = ana.signed(entity, kind, payload)
     assert (ana.why(forged), ana.why(mine)) == ("SIGNATURE", "YES")
@@ -197,6 +198,7 @@ def samples(ana: Replica, handoff: str) -> dict[str, Any]:
         "gate.overridden": {**act, "round": 1, "package": "p", "reason": "r", "expires": 1},
         "handoff.returned": {**act, "round": 1, "package": "p", "items": {}, "reason": "r"},
         "value.erased": {"targets": [], "objects": [], "reason": "r", "t": 1},
+        "recall.lifted": {"entity": source_entity("model", "gto", "churn@1"), "reason": "r", "t": 1},
         "template.adopted": {"id": "p", "version": "1", "sha256": "0" * 64, "reason": "r", "t": 1},
         **{f"custody.{word}": {**act, **custody} for word in ("offered", "accepted", "refused")},
     }

@@ -8,7 +8,7 @@ import msgspec
 
 from carnet_store.core.kind import ACT, KINDS, kind
 
-PROTECTED: Final = frozenset({"value.erased", "gate.signed"})
+PROTECTED: Final = frozenset({"value.erased", "gate.signed", "recall.declared", "recall.lifted", "handoff.recalled"})
 
 
 @kind("value.erased", on=("ledger",), rule="nobody", signed=ACT, role="eraser", critical=True)
@@ -37,6 +37,6 @@ class TemplateAdopted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_erasable(kind_name: str) -> bool:
-    """Say whether a value of this kind may be erased: not what tells who counts, no sign-off, no tombstone."""
+    """Say whether a value of this kind may be erased: not what tells who counts, no sign-off, no recall, no tombstone."""
     known = KINDS.get(kind_name)
     return known is not None and not known.about_people and kind_name not in PROTECTED

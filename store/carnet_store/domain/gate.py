@@ -32,6 +32,7 @@ from carnet_store.domain.handoff import Overridden as OverrideAct
 from carnet_store.domain.handoff import Returned as ReturnAct
 from carnet_store.domain.judging import judge, problems
 from carnet_store.domain.people import Members
+from carnet_store.domain.recall import HandoffRecalled
 from carnet_store.domain.template import Checklist, Item, SignoffRow
 
 ItemState = Literal[
@@ -159,6 +160,7 @@ class Scene:
         questions: questions about this handoff, its model or items.
         passed: ids of gates that the model version passed before.
         waiting: for whom events wait that are not here, in words.
+        recalled: recalls that stand of the model version, what it came from, or what crosses with it, in words.
         names: person id to name.
     """
 
@@ -173,6 +175,7 @@ class Scene:
     questions: Sequence[QuestionView] = ()
     passed: frozenset[str] = frozenset()
     waiting: tuple[str, ...] = ()
+    recalled: tuple[str, ...] = ()
     names: Mapping[str, str] | None = None
 
     def name(self, person: str) -> str:
@@ -387,6 +390,8 @@ def _verdict(
         return "returned"
     if not reasons and not unsigned:
         return "passed"
+    if any(r.code == "recalled" for r in reasons):
+        return "blocked"  # an override was given before anybody knew
     if override is not None:
         return "overridden"
     if rows and any(row.stale for row in rows) and all(not row.missing or row.stale for row in rows):
@@ -405,6 +410,9 @@ def _record_reasons(
         found.append(Reason("too-new", f"{critical[0].kind.rstrip('!')} was written by a newer Carnet"))
     found += [Reason("incomplete", f"waits for {text}") for text in scene.waiting[:20]]
     found += [Reason("dispute", text) for text in handoff.disputes]
+    found += [Reason("recalled", text) for text in scene.recalled[:20]]
+    if not scene.recalled and _recalled_in(handoff):
+        found.append(Reason("recalled", "it was recalled in this round; the recall is lifted, so seal and sign again", key="s"))
     policy = scene.checklist.policy
     if policy.sealed_package:
         newest = [c for c in handoff.seals if handoff.manifest(c).get("round", 0) == handoff.round]
@@ -427,6 +435,11 @@ def _record_reasons(
     if disputed:
         found.append(Reason("roster", f"the roster is disputed: who is {', '.join(sorted(map(_role, disputed)))}"))
     return found
+
+
+def _recalled_in(handoff: Handoff) -> bool:
+    """Say whether a recall touched the newest round: then nothing that was signed in it counts."""
+    return any(isinstance(c.value, HandoffRecalled) and c.value.round >= handoff.round for c in handoff.recalls)
 
 
 def _item_reasons(items: Sequence[ItemStatus]) -> list[Reason]:
@@ -486,6 +499,9 @@ def _signoff(handoff: Handoff, change: Change, predicate: SignoffPredicate, scen
         counted = False
     if predicate.round != handoff.round:
         reasons.append(f"it belongs to round {predicate.round}")
+        counted = False
+    if _recalled_in(handoff):
+        reasons.append("the model or what it came from was recalled after it")
         counted = False
     if predicate.template != scene.template:
         reasons.append("it signs another version of the template")

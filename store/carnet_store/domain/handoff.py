@@ -318,6 +318,7 @@ class Handoff:
     returns: tuple[Change, ...]
     custody: tuple[CustodyStep, ...]
     abandoned: Change | None
+    recalls: tuple[Change, ...]
     unknown: tuple[Change, ...]
     uncounted: tuple[Change, ...]
     comments: tuple[Change, ...] = field(default=(), compare=False)
@@ -418,6 +419,7 @@ def read_handoff(entity: str, changes: Sequence[Change]) -> Handoff | None:
         returns=tuple(sorted(live.get("handoff.returned", []), key=_order)),
         custody=tuple(sorted(custody, key=lambda step: _order(step.change))),
         abandoned=next(iter(sorted(live.get("handoff.abandoned", []), key=_order)), None),
+        recalls=tuple(sorted(live.get("handoff.recalled", []), key=_order)),
         unknown=tuple(c for c in changes if c.counts is Counts.UNKNOWN),
         uncounted=tuple(c for c in changes if c.counts not in (Counts.YES, Counts.UNKNOWN)),
         comments=tuple(sorted(live.get("comment.added", []), key=_order)),

@@ -18,7 +18,9 @@ from carnet_store.core import event as events
 from carnet_store.core.event import parse_place
 from carnet_store.core.fold import Change, Counts
 from carnet_store.core.kind import KINDS
+from carnet_store.domain.decisions import Decision, Question
 from carnet_store.domain.erasure import Erased
+from carnet_store.domain.recall import Recalled, RecallLifted
 from carnet_store.domain.handoff import Opened
 from carnet_store.errors import Untrusted
 from carnet_store.exchange.manifest import Manifest
@@ -31,6 +33,8 @@ Judge = Callable[[Ledger], Mapping[str, str]]
 """Says for each handoff id its gate's verdict in words, such as `passed` or `stale: 2 signatures`."""
 
 SHOWN: Final = 20
+WORDS: Final = 120
+"""Characters of a decision or question by which it is named."""
 _CONTESTED: Final = ("item.answered", "entity.described", "criteria.set", "handoff.repacked", "package.sealed")
 _CONTROL: Final = re.compile(  # an escaped backslash is consumed first, so that the text \u001b written out is none
     rb"\\\\|(\\u00[01][0-9a-f]|\\[bfr]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf)"
@@ -91,6 +95,17 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A recall that comes, or the lifting of one: of what, by whom, why."""
+
+    entity: str
+    title: str
+    name: str
+    reason: str
+    lifted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Events of `name` from `seq` on that wait for events of other chains which are not here (names of their persons)."""
 
@@ -139,6 +154,7 @@ class Plan:
     conflict_count: int
     consequences: tuple[Consequence, ...]
     erasures: tuple[Erasure, ...]
+    recalls: tuple[Notice, ...]
     objects_brought: int
     object_bytes: int
     objects_missing: int
@@ -229,6 +245,7 @@ def make_plan(
         conflict_count=conflict_count,
         consequences=_consequences(ledger, before, judge),
         erasures=_erasures(ledger, ranges),
+        recalls=_recalls(ledger, ranges),
         objects_brought=len(manifest.objects),
         object_bytes=sum(row.size for row in manifest.objects),
         objects_missing=sum(1 for row in manifest.missing if not held(row.sha256)),
@@ -237,12 +254,19 @@ def make_plan(
 
 
 def title_of(ledger: Ledger, entity: str) -> str:
-    """Return an entity as people call it: `churn@7`; for a handoff that of its model version; else the id's start."""
+    """Return an entity as people call it: `churn@7`; a handoff by its model version, a decision or question by its words.
+
+    What has no name is called by the start of its id.
+    """
     named = entity
-    if entity.startswith("handoff:"):
+    if entity.startswith(("handoff:", "decision:", "question:")):
         births = ledger.projection.select("WHERE e.id = ? AND c.live = 1 AND c.field = ''", (entity,))
-        opened = next((c.value for c in births if isinstance(c.value, Opened)), None)
-        named = opened.model if opened else entity
+        for value in (c.value for c in births):
+            if isinstance(value, Opened):
+                named = value.model
+            elif isinstance(value, Decision | Question):
+                said = value.choice if isinstance(value, Decision) else value.text
+                return " ".join(said.split())[:WORDS] or entity[:20] + "…"
     row = ledger.db.execute("SELECT name, version FROM entity WHERE id = ?", (named,)).fetchone()
     if row is None or not row[0]:
         return entity[:20] + "…"
@@ -356,6 +380,18 @@ def _erasures(ledger: Ledger, ranges: list[_Range]) -> tuple[Erasure, ...]:
                 name = ledger.projection.people.name(change.person)
                 found.append(Erasure(name, change.value.reason, len(change.value.targets), len(change.value.objects)))
     return tuple(found)
+
+
+def _recalls(ledger: Ledger, ranges: list[_Range]) -> tuple[Notice, ...]:
+    found = []
+    for start, end in ranges:
+        for change in ledger.projection.select(
+            "WHERE c.id BETWEEN ? AND ? AND k.text IN ('recall.declared!', 'recall.lifted!') AND c.counts = 0", (start, end)
+        ):
+            if isinstance(change.value, Recalled | RecallLifted):
+                name, lifted = ledger.projection.people.name(change.person), isinstance(change.value, RecallLifted)
+                found.append(Notice(change.entity, title_of(ledger, change.entity), name, change.value.reason, lifted))
+    return tuple(found[:SHOWN])
 
 
 def _place_held(ledger: Ledger, place: str) -> bool:

@@ -1007,6 +1007,7 @@ KINDS: dict[str, Rules] = {
     "gate.overridden": Rules("handoff", "nobody", signed=ACT),
     "handoff.returned": Rules("handoff", "nobody", signed=ACT),
     "handoff.abandoned": Rules("handoff"),
+    "handoff.recalled": Rules("handoff", "nobody"),
     "custody.offered": Rules("handoff", "nobody", signed=ACT),
     "custody.accepted": Rules("handoff", "nobody", signed=ACT),
     "custody.refused": Rules("handoff", "nobody", signed=ACT),
@@ -1014,6 +1015,8 @@ KINDS: dict[str, Rules] = {
     "entity.described": Rules(NODES),
     "edge.linked": Rules(NODES),
     "criteria.set": Rules("criteria"),
+    "recall.declared": Rules(NODES, "closing", "recall.lifted"),
+    "recall.lifted": Rules(NODES, "nobody", signed=ACT),
     "change.retracted": Rules(),
     "comment.added": Rules(),
 }
@@ -1078,6 +1081,7 @@ FORMS: dict[str, dict[str, Any]] = {  # of the value, or of the payload where pe
     "gate.overridden": {**HANDOFF_FORM, "round": int, "package": str, "reason": str, "expires": int},
     "handoff.returned": {**HANDOFF_FORM, "round": int, "package": str, "items": TEXTS, "reason": str},
     "handoff.abandoned": {"reason": str},
+    "handoff.recalled": {"entity": str, "round": int, "reason": str},
     "custody.offered": CUSTODY_FORM,
     "custody.accepted": CUSTODY_FORM,
     "custody.refused": CUSTODY_FORM,
@@ -1086,6 +1090,8 @@ FORMS: dict[str, dict[str, Any]] = {  # of the value, or of the payload where pe
     "entity.described": {"value": object},
     "edge.linked": {"to": str, "relation": str, "note": (str,)},
     "criteria.set": {"rows": [CRITERION_FORM]},
+    "recall.declared": {"reason": str},
+    "recall.lifted": {**ACT_FORM, "entity": str, "reason": str, "t": int},
     "change.retracted": {"reason": (str,)},
     "comment.added": {"text": str, "item": (str,)},
 }  # fmt: skip
@@ -1578,7 +1584,7 @@ class People:
 SEEN = ("item.answered", "item.verified", "waiver.granted", "finding.raised", "na.confirmed", "readback.confirmed")
 PARTS = {"code": "code", "data": "dataset", "features": "feature", "env": "environment", "model": "model"}
 BIRTHS = ("handoff.opened", "entity.declared")
-PROTECTED = {*ABOUT_PEOPLE, "value.erased", "gate.signed"}
+PROTECTED = {*ABOUT_PEOPLE, "value.erased", "gate.signed", "recall.declared", "recall.lifted", "handoff.recalled"}
 
 
 class Record:
@@ -1695,7 +1701,7 @@ class Record:
         act = take(change.payload, **FORMS[change.name])
         if rules.signed == STATEMENT:
             act = act["predicate"]
-        if (act["ledger"], act["purpose"], act.get("handoff", change.entity)) != (
+        if (act["ledger"], act["purpose"], act.get("handoff", act.get("entity", change.entity))) != (
             self.ledger,
             change.name,
             change.entity,
@@ -1783,6 +1789,8 @@ class Record:
             return "stale", f"it signed the package of round {said['round']}; round {number} was sealed since"
         if any(one.payload["round"] >= number for one in self.live(handoff, "handoff.returned")):
             return "stale", "the package was returned"
+        if any(one.payload["round"] >= number for one in self.live(handoff, "handoff.recalled")):
+            return "stale", "the model or what it came from was recalled"
         seen, now = self.seen_digests(handoff), self.package_now(handoff)
         nothing = sha256(b"[]")
         moved = [item for item in said["covers"] if said["seen"].get(item) != seen.get(item, nothing)]
@@ -2059,12 +2067,30 @@ class Check:
             "why": why,
         }
 
+    def title(self, entity: str) -> str:
+        """Return a node as people call it: `churn@7`, or its id where nobody declared it."""
+        names = [c for c in self.record.nodes.get(entity, []) if c.name == "entity.declared" and c.live]
+        said = min(names, key=lambda change: change.id).payload if names else {}
+        return f"{said['name']}@{said.get('version', '')}".rstrip("@") if said else entity
+
+    def recalled(self) -> list[dict[str, Any]]:
+        """Return the recalls that stand, in the order of their claimed times."""
+        found = [
+            c
+            for changes in self.record.nodes.values()
+            for c in changes
+            if c.name == "recall.declared" and c.live and not c.counts
+        ]
+        return [
+            {"entity": one.entity, "kind": one.entity.partition(":")[0], "title": self.title(one.entity),
+             "by": self.person(one.person), "claimed": one.event.t, "reason": one.payload["reason"]}
+            for one in sorted(found, key=lambda change: (change.event.t, change.id))
+        ]  # fmt: skip
+
     def handoff(self, entity: str) -> dict[str, Any]:
         """Return what an auditor asks of one handoff."""
         opened = self.record.live(entity, "handoff.opened")
         model = str(opened[0].payload["model"]) if opened else ""
-        names = [c for c in self.record.nodes.get(model, []) if c.name == "entity.declared" and c.live]
-        said = names[0].payload if names else {}
         number, packages = self.record.seal(entity)
         givers = sorted({change.person for change in self.record.live(entity, "package.sealed")
                          if change.payload["manifest"].get("round") == number})  # fmt: skip
@@ -2079,7 +2105,7 @@ class Check:
         return {
             "handoff": entity,
             "counts": bool(opened),
-            "model": f"{said['name']}@{said.get('version', '')}".rstrip("@") if said else model,
+            "model": self.title(model),
             "round": number,
             "packages": sorted(packages),
             "givers": [self.person(person) for person in givers],
@@ -2093,6 +2119,16 @@ class Check:
                 for one in returns
             ],
             "overridden_by": [self.person(change.person) for change in overrides],
+            "recalls": [
+                {
+                    "by": self.person(one.person),
+                    "round": one.payload["round"],
+                    "entity": one.payload["entity"],
+                    "title": self.title(one.payload["entity"]),
+                    "reason": one.payload["reason"],
+                }
+                for one in self.record.live(entity, "handoff.recalled")
+            ],
             "newer": sorted(self.record.newer.get(entity, ())),
         }
 
@@ -2147,6 +2183,7 @@ class Check:
             "uncounted": {reason: {"changes": count, "why": REASONS[reason]} for reason, count in sorted(self.record.uncounted.items())},
             "forks": sorted(people.forks),
             "handoffs": [] if self.increment else self.handoffs(),
+            "recalled": [] if self.increment else self.recalled(),
             "erased": [
                 {"by": self.person(tombstone.person), "why": tombstone.payload["reason"], "values": count}
                 for tombstone, count in sorted(tombstones, key=lambda pair: pair[0].id)
@@ -2191,6 +2228,10 @@ def render(report: dict[str, Any], name: str) -> list[str]:
             for one in handoff["returns"]
         ]
         lines += [f"  OVERRIDDEN by {who(person)}" for person in handoff["overridden_by"]]
+        lines += [
+            f"  recalled in round {one['round']} by {who(one['by'])}, for {show(one['title'], 80)}: {show(one['reason'])}"
+            for one in handoff["recalls"]
+        ]
         lines += [f"  package sha256:{package}" for package in handoff["packages"]] or ["  no package was sealed"]
         for one in handoff["signoffs"]:
             held = "held then" if one["held"] else "NOT held then"
@@ -2211,6 +2252,12 @@ def render(report: dict[str, Any], name: str) -> list[str]:
             )
     if report["increment"]:
         lines += ["", "Sign-offs are not judged from an increment; verify a full bundle."]
+    if report["recalled"]:
+        lines += ["", "RECALLED, and not lifted; what came of it is tainted"]
+        lines += [
+            f"  {one['kind']} {show(one['title'], 80)} by {who(one['by'])}, {when(one['claimed'])} (claimed): {show(one['reason'])}"
+            for one in report["recalled"]
+        ]
     lines += ["", "Absent or erased"]
     lines += [
         f"  {many(one['values'], 'value')} erased by {who(one['by'])}: {show(one['why'])}" for one in report["erased"]

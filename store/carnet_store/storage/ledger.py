@@ -25,7 +25,7 @@ from carnet_store.core.keys import Signer
 from carnet_store.errors import Invalid, Untrusted
 from carnet_store.storage.projection import Projection, Touched, event_number
 from carnet_store.storage.reading import INDEX_MASK
-from carnet_store.storage.schema import INDEX_BITS, SEQ_BITS, Rollback, connect, transaction
+from carnet_store.storage.schema import INDEX_BITS, RULES, SEQ_BITS, Rollback, connect, transaction
 from carnet_store.storage.verifying import Fault, find_faults
 
 __all__ = ["DAY", "Fault", "Head", "Ledger", "Taken", "missing_from"]
@@ -171,10 +171,10 @@ class Ledger:
 
     def tables_hold(self) -> bool:
         """Say whether every row of the tables is as it was written; reads them all."""
-        return self.projection.kept_sum() == self.projection.table_sum()
+        return self.projection.kept_sum() == self.projection.table_sum() and self.projection.lists_hold()
 
     def _mac(self, key: bytes) -> str:
-        state = [self.id, sorted(self.places().items()), f"{self.projection.kept_sum():x}"]
+        state = [RULES, self.id, sorted(self.places().items()), f"{self.projection.kept_sum():x}"]
         return hmac.new(key, canonical.encode(state), hashlib.sha256).hexdigest()
 
     @contextlib.contextmanager

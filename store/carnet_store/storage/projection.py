@@ -22,6 +22,7 @@ from carnet_store.domain.erasure import Erased, is_erasable
 from carnet_store.domain.handoff import Answered, Sealed, Statement
 from carnet_store.domain.lineage import Declared, Linked
 from carnet_store.domain.people import Fact, Past, People, Person, Standing, read_signed
+from carnet_store.domain.recall import Recalled
 from carnet_store.errors import CarnetError
 from carnet_store.storage.ordering import Link, Ordering
 from carnet_store.storage.reading import (
@@ -327,7 +328,7 @@ class Projection(Ordering):
         act = typed.predicate if isinstance(typed, Statement) else typed
         if getattr(act, "ledger", "") != self.ledger or getattr(act, "purpose", "") != known.name:
             raise _BadSignature
-        if getattr(act, "handoff", shape.entity) != shape.entity:
+        if getattr(act, "handoff", getattr(act, "entity", shape.entity)) != shape.entity:
             raise _BadSignature
         return typed, signers
 
@@ -452,6 +453,8 @@ class Projection(Ordering):
             texts = sorted(one for one in ids if isinstance(one, str))
             rows = [(self._entity(one, event.header.t, False), number) for one in texts]
             self.db.executemany("INSERT OR IGNORE INTO sealed VALUES(?, ?)", [(entity, number), *rows])
+        elif isinstance(typed, Recalled):
+            self.db.execute("INSERT OR IGNORE INTO recall VALUES(?, ?)", (number, entity))
         elif isinstance(typed, Erased):
             self._erase(typed, past, signers, touched)
 

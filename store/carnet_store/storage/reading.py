@@ -219,6 +219,19 @@ class Reading:
             total += row_digest(row)
         return total % SUM_SPACE
 
+    def lists_hold(self) -> bool:
+        """Say whether the edges and the recalls that are looked up are those that the rows of `change` say."""
+        for table, kind, live in (("edge", "edge.linked", " AND live = 1"), ("recall", "recall.declared!", "")):
+            listed = self.db.execute(f"SELECT count(*), coalesce(sum(change % 1000003), 0) FROM {table}").fetchone()  # noqa: S608 (own words)
+            said = self.db.execute(
+                "SELECT count(*), coalesce(sum(id % 1000003), 0) FROM change"  # noqa: S608 (own words)
+                f" WHERE kind = (SELECT no FROM word WHERE text = ?) AND counts = 0{live}",
+                (kind,),
+            ).fetchone()
+            if listed != said:
+                return False
+        return True
+
     def kept_sum(self) -> int:
         """Return the sum as it was kept while writing."""
         return int(str(self._meta("sum", "0")), 16)

@@ -19,6 +19,8 @@ from typing import Final
 from carnet_store.errors import Busy, Invalid, NotFound, TooNew
 
 FORMAT: Final = 1
+RULES: Final = 2
+"""Raised whenever a Carnet folds the same events into other tables: what an older one had folded is then verified and folded anew, once."""
 APPLICATION_ID: Final = 0x4341524E
 SEQ_BITS: Final = 32
 INDEX_BITS: Final = 10
@@ -67,10 +69,11 @@ CREATE TABLE edge(src INTEGER NOT NULL, rel INTEGER NOT NULL, dst INTEGER NOT NU
 CREATE INDEX edge_dst ON edge(dst, rel);
 CREATE TABLE fact(no INTEGER PRIMARY KEY, change INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE sealed(entity INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY(entity, change)) STRICT, WITHOUT ROWID;
+CREATE TABLE recall(change INTEGER PRIMARY KEY, entity INTEGER NOT NULL) STRICT;
 CREATE TABLE payload(digest BLOB NOT NULL, change INTEGER NOT NULL, PRIMARY KEY(digest, change)) STRICT, WITHOUT ROWID;
 """
 
-DERIVED_TABLES: Final = ("done", "see", "word", "entity", "change", "edge", "fact", "sealed", "payload")
+DERIVED_TABLES: Final = ("done", "see", "word", "entity", "change", "edge", "fact", "sealed", "recall", "payload")
 
 
 @functools.lru_cache(maxsize=64)

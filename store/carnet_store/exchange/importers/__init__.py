@@ -24,6 +24,18 @@ IMPORTERS: Final[dict[str, str]] = {
     "wandb": "Weights & Biases offline runs",
 }
 """Kind -> what it reads; the module is the kind with `_` for `-`. `guess` asks them in this order."""
+OWN: Final[dict[str, frozenset[str]]] = {
+    "mlflow": frozenset({"mlflow", "content"}),
+    "dvc": frozenset({"dvc", "gto"}),
+    "git": frozenset({"git"}),
+    "environment": frozenset({"content"}),
+    "notebook": frozenset({"notebook", "papermill"}),
+    "model-card": frozenset({"card"}),
+    "junit": frozenset({"junit"}),
+    "openlineage": frozenset({"openlineage"}),
+    "wandb": frozenset({"wandb"}),
+}
+"""The systems of which an importer tells all there is; a thing of another system is only mentioned, and never said over what is known of it."""
 
 
 def importer(kind: str) -> Importer:

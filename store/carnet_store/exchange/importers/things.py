@@ -7,6 +7,7 @@ Two imports of one thing meet on its `Ref`: the kind, the system it comes from, 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -141,7 +142,7 @@ def plain(value: Any, depth: int = 8) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if depth <= 0:
-        return str(value)[:LONG_TEXT]
+        return json.dumps(value, ensure_ascii=False, default=str)[:LONG_TEXT].encode("utf-8", "replace").decode()
     if isinstance(value, dict):
         return {str(key): plain(inner, depth - 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,0 +1,64 @@
+"""Recall: mark a node bad, see what is, lift it."""
+
+from __future__ import annotations
+
+import click
+
+from carnet_tui import console
+from carnet_tui.commands import NODE, command, session
+from carnet_tui.session import quoted
+
+_SHAPE = '[{"entity", "kind", "title", "by", "t": ms, "reason", "touches": [model version]}] without NODE'
+
+
+@command(
+    "recall",
+    "carnet recall telco --reason 'Ages of minors were exported by mistake'",
+    "carnet recall telco --lift --reason 'The export was checked: no minors in it'",
+    "carnet recall",
+    shape=_SHAPE,
+)
+@click.argument("node", type=NODE, required=False, default="")
+@click.option("--reason", default="", help="Why; it stays in the record.")
+@click.option("--lift", is_flag=True, help="It no longer holds; signed by your own key.")
+def recall(node: str, reason: str, lift: bool) -> None:
+    """Mark a node bad: all that came of it is tainted, its gates shut, and the notice rides in the next bundle.
+
+    Without NODE: what is recalled and not lifted.
+    """
+    from carnet_store import Usage
+
+    here = session()
+    project = here.project()
+    if not node:
+        rows = [
+            {"entity": one.entity, "kind": one.entity.partition(":")[0], "title": project.title(one.entity),
+             "by": project.person_name(one.person), "t": one.t, "reason": one.reason,
+             "touches": list(dict.fromkeys(project.title(h.opened.model) for h in project.crossings_of(one.entity)))}
+            for one in project.recalls()
+        ]  # fmt: skip
+        if here.json:
+            console.out_json(rows)
+            return
+        console.table(
+            [
+                [
+                    str(r["kind"]),
+                    str(r["title"]),
+                    str(r["by"]),
+                    console.day(int(str(r["t"]))),
+                    ", ".join(map(str, r["touches"])),
+                    str(r["reason"]),
+                ]
+                for r in rows
+            ],  # type: ignore[arg-type]
+            ("kind", "what", "by", "since", "touches", "why"),
+        )
+        if not rows:
+            console.talk("Nothing is recalled.")
+        return
+    if not reason:
+        raise Usage("a recall needs a reason", quoted("carnet", "recall", node, "--reason", "WHY"))
+    entity = project.resolve(node)
+    acts = here.acts(project)
+    here.wrote(acts.lift(entity, reason) if lift else acts.recall(entity, reason))
