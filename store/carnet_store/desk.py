@@ -5,6 +5,7 @@ A `Desk` joins what the rooms do: the store and its projects (`storage`), the pe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -17,7 +18,7 @@ from carnet_store.core import canonical
 from carnet_store.domain.inbox import Duty
 from carnet_store.domain.people import Place
 from carnet_store.domain.template import Pack
-from carnet_store.errors import CarnetError, NotFound, Refused, Untrusted
+from carnet_store.errors import Busy, CarnetError, NotFound, Refused, Untrusted
 from carnet_store.storage.acts import Acts, LoadedPack, Written
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.project import Project
@@ -26,8 +27,10 @@ from carnet_store.work.actor import Actor, Passphrase
 from carnet_store.work.identity import Identity, Keyring, config_dir, from_git
 
 if TYPE_CHECKING:
-    from carnet_store.exchange.bundle import Progress
+    from carnet_store.exchange.bundle import Foreseen, Progress
     from carnet_store.exchange.bundle import Written as BundleWritten
+    from carnet_store.exchange.capturing import CapturePlan
+    from carnet_store.exchange.importers.things import Source
     from carnet_store.exchange.intake import Accepted
     from carnet_store.exchange.plan import Plan
     from carnet_store.storage.backup import Kept
@@ -262,7 +265,8 @@ class Desk:
 
     def _written(self, project: Project, entities: set[str]) -> None:
         at_hand = {identity.person for identity in self.keyring.identities()}
-        self.store.refresh_index(project, sorted(at_hand & self._members(project)), entities)
+        with contextlib.suppress(Busy):  # what was written stands; the index is made to follow when it is next asked
+            self.store.refresh_index(project, sorted(at_hand & self._members(project)), entities)
 
     def _members(self, project: Project) -> set[str]:
         return {*project.members().people, *project.people.newcomers, *([self.me.person] if self.me else [])}
@@ -297,6 +301,7 @@ class Desk:
                 "take the project in again from a bundle, or restore a backup",
             )
         project.ledger.rebuild()
+        self.store.searching.forget(project)
         project.ledger.vouch(self.keyring.mac_key())
 
     # -- templates -----------------------------------------------------------------------------------------------------
@@ -374,16 +379,7 @@ class Desk:
         """
         from carnet_store.exchange import bundle
 
-        base: dict[str, str] = {}
-        if since is not None:
-            with bundle.open_bundle(since) as theirs:
-                if theirs.ledger != project.id:
-                    raise Refused(f"{since.name} is of another project", "name a bundle of this one")
-                base = dict(theirs.manifest.heads)
-        elif to:
-            known = [self.known_to(project, person) for person in to]
-            shared = set.intersection(*(set(k) for k in known))
-            base = {name: min((k[name] for k in known), key=lambda p: int(p.partition(":")[0])) for name in shared}
+        base = self._held(project, to, since)
         actor = self.actor(project)
         made = bundle.write(
             project.ledger, project.objects, path, chain=actor.chain(), base=base, with_objects=with_objects,
@@ -392,6 +388,38 @@ class Desk:
         actor.shared()
         self._log_bundle(project, made.identity, "sent", ",".join(to), path.name, made.heads, to)
         return made
+
+    def foresee(
+        self,
+        project: Project,
+        *,
+        to: Sequence[str] = (),
+        since: Path | None = None,
+        with_objects: bool = True,
+        progress: Progress | None = None,
+    ) -> Foreseen:
+        """Say what `export` would write with the same arguments; nothing is written."""
+        from carnet_store.exchange import bundle
+
+        base = self._held(project, to, since)
+        return bundle.foresee(
+            project.ledger, project.objects, base=base, with_objects=with_objects, progress=progress
+        )
+
+    def _held(self, project: Project, to: Sequence[str], since: Path | None) -> dict[str, str]:
+        """Return the places that a receiver is known to hold: by the bundle `since`, or all of the persons `to`."""
+        from carnet_store.exchange import bundle
+
+        if since is not None:
+            with bundle.open_bundle(since) as theirs:
+                if theirs.ledger != project.id:
+                    raise Refused(f"{since.name} is of another project", "name a bundle of this one")
+                return dict(theirs.manifest.heads)
+        if not to:
+            return {}
+        known = [self.known_to(project, person) for person in to]
+        shared = set.intersection(*(set(k) for k in known))
+        return {name: min((k[name] for k in known), key=lambda p: int(p.partition(":")[0])) for name in shared}
 
     def not_shared(self, project: Project) -> int:
         """Return how many of my events here left in no bundle yet."""
@@ -457,6 +485,24 @@ class Desk:
             self._log_bundle(project, opened.identity, "heard", sender, path.name, opened.manifest.heads, [sender])
         self._written(project, {"ledger"})
         return done
+
+    def capture_plan(
+        self, project: Project, sources: Sequence[tuple[str, Source]], progress: Progress | None = None
+    ) -> CapturePlan:
+        """Read what other tools recorded (kind of importer, source) and say what it would add; nothing is written. Close the plan.
+
+        Raises:
+            Usage, Invalid: as `exchange.capturing.plan`.
+        """
+        from carnet_store.exchange import capturing
+
+        return capturing.plan(self.acts(project), sources, progress)
+
+    def capture(self, project: Project, plan: CapturePlan, progress: Progress | None = None) -> Written:
+        """Write what a plan shows, in one transaction. Raises as every act; nothing was written to the record."""
+        from carnet_store.exchange import capturing
+
+        return capturing.write(self.acts(project), plan, progress)
 
     def backup(self, path: Path, progress: Progress | None = None) -> Kept:
         """Write the whole store to one file; what it holds of my chains counts as having left this machine.

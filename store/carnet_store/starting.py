@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from carnet_store.desk import DEFAULT_GATES, Desk
+from carnet_store.domain.handoff import Handoff
 from carnet_store.domain.lineage import Node
 from carnet_store.errors import NotFound, Refused
 from carnet_store.storage.acts import Written
@@ -35,6 +36,13 @@ class Opened:
     written: Written
     declared: str
     proposals: dict[str, Proposal]
+
+
+def proposals(project: Project, look: Look) -> dict[str, Proposal]:
+    """Return what the recorded graph answers to the items of a handoff that nobody answered yet, by item id."""
+    from carnet_store.storage import surroundings
+
+    return surroundings.proposals(project, look)
 
 
 def look_around(folder: Path) -> list[Guess]:
@@ -106,6 +114,13 @@ def model_version(desk: Desk, project: Project, run: Node, title: str = "") -> t
     return model, f"{name}@{version}"
 
 
+def crossing_of(project: Project, run: Node) -> Handoff | None:
+    """Return the newest handoff that goes on of a model version that a run made; None where there is none."""
+    made = {node.id for node in versions_of(project, run)}
+    going = [h for h in project.handoffs() if h.opened.model in made and h.abandoned is None]
+    return going[0] if going else None
+
+
 def open_from_run(
     desk: Desk, project: Project, run: Node, *, title: str = "", gate: str = "", tier: str = "B", due: str = "",
     facts: dict[str, object] | None = None,
@@ -115,8 +130,6 @@ def open_from_run(
     Raises:
         Refused: I am no member, or the version has this handoff already. NotFound, Invalid: no such pack.
     """
-    from carnet_store.storage.surroundings import proposals
-
     model, declared = model_version(desk, project, run, title)
     chosen = gate or (DEFAULT_GATES[1] if project.stage(model) == "engineering" else DEFAULT_GATES[0])
     going = [h for h in project.handoffs() if h.opened.model == model and h.gate.id == chosen]
@@ -148,8 +161,6 @@ def fill(desk: Desk, project: Project, look: Look, items: Sequence[str] = ()) ->
 
     Only items of roles that I hold are answered. Raises NotFound where a named item has no proposal.
     """
-    from carnet_store.storage.surroundings import proposals
-
     found = proposals(project, look)
     for item in items:
         if item not in found:

@@ -201,3 +201,27 @@ def test_addresses_of_another_machine_are_found_by_map(tmp_path: Path) -> None:
     assert source.sha256(here)[1] == 1
     with pytest.raises(Invalid):
         source.sha256(tmp_path)
+
+
+def test_what_is_only_mentioned_is_never_said_over_what_is_known(
+    desk: tuple[Desk, Project], take: Callable[..., Any]
+) -> None:
+    """A tracker knows a commit's number; git knows the commit: the first never replaces the second, in whatever order they are read."""
+    commit = Ref("code", "git", "c" * 40)
+    bare = Thing(commit, "cccccccccccc", attrs={"commit": "c" * 40})
+    run = run_of(1)
+    run.edges.append(("used", commit))
+    made = take([run, bare, bare])
+    assert made.counts["code", "new"] == 1
+    node = desk[1].node(commit.entity)
+    assert node is not None and node.name == "cccccccccccc"
+    desk[0].acts(desk[1]).describe(commit.entity, "branch", "main")
+    later = take([bare, Thing(commit, "other", attrs={"commit": "c" * 40, "subject": "x"}), run_of(2)])
+    assert (later.count("changed"), later.counts["code", "new"]) == (0, 0)
+    assert desk[1].node(commit.entity).name == "cccccccccccc"  # type: ignore[union-attr]
+
+
+def test_every_importer_says_which_systems_are_its_own() -> None:
+    from carnet_store.exchange.importers import IMPORTERS, OWN
+
+    assert set(OWN) == set(IMPORTERS)

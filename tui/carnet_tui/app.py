@@ -21,12 +21,13 @@ def run(
     who: str | None = None,
     bundle: Path | None = None,
     review: str = "",
+    handoff: str = "",
     frame: FirstFrame | None = None,
 ) -> int:
     """Open the TUI and return its exit code.
 
     `start` is where the store is looked for (default: the working folder), `who` the person to be, `bundle` a file to
-    show the plan of, `review` a handoff (its id) to go through. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
+    show the plan of, `handoff` one (its id) to open on, `review` one to go through. `desk` is used instead of opening one; whoever gives it closes it. Without a store the welcome
     screen opens. `frame` is the first rows where they were painted already; the live screen takes their terminal over.
     """
     from carnet_tui.glyphs import choose
@@ -34,7 +35,7 @@ def run(
     glyphs = choose()
     from carnet_tui import live
 
-    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, review=review, glyphs=glyphs, frame=frame)
+    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, review=review, handoff=handoff, glyphs=glyphs, frame=frame)
 
 
 def __getattr__(name: str) -> Any:

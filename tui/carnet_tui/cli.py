@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Begin": {
         "init": "project:init",
+        "start": "start:start",
         "demo": "project:demo",
         "whoami": "identity:whoami",
         "identity": "identity:identity",
@@ -34,11 +35,13 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "status": "project:status",
         "list": "find:list_",
         "find": "find:find",
-        "lineage": "find:lineage",
+        "lineage": "lineage:lineage",
         "log": "find:log",
         "keys": "project:keys",
     },
     "Record": {
+        "run": "run:run",
+        "capture": "capture:capture",
         "add": "add:add",
         "link": "record:link",
         "describe": "record:describe",
@@ -61,6 +64,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "sign": "gate:sign",
         "gate": "gate:gate",
         "override": "gate:override",
+        "recall": "recall:recall",
         "custody": "gate:custody",
     },
     "Exchange": {

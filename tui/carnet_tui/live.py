@@ -36,12 +36,14 @@ SCREENS: dict[str, tuple[str, str]] = {
     "question": ("decisions", "QuestionScreen"),
     "timeline": ("timeline", "TimelineScreen"),
     "exchange": ("exchange", "ExchangeScreen"),
-    "import": ("exchange", "ImportScreen"),
+    "import": ("import_plan", "ImportScreen"),
     "conflict": ("conflict", "ConflictScreen"),
     "people": ("people", "PeopleScreen"),
 }
 """Route -> (module of `carnet_tui.screens`, class). A screen is imported when somebody goes there."""
 
+STORELESS = ("welcome", "import")
+"""Screens that work where there is no store yet."""
 INBOX: Path = (Route("inbox"),)
 DEMO = "demo.json"
 """In a demo's store: what day it is there."""
@@ -64,12 +66,14 @@ class CarnetApp(CarnetBase):
         folder: FilePath | None = None,
         theme_name: str = "",
         frame: FirstFrame | None = None,
+        who: str | None = None,
     ) -> None:
-        """Work at `desk`; without one the welcome screen opens, and a store would be made beside `folder`."""
+        """Work at `desk`; without one the welcome screen or a bundle's plan opens, and a store would be made beside `folder` by `who`."""
         self._desk = desk
         self._projects: list[Project] = []
         self._own = False
         self.folder = folder or FilePath.cwd()
+        self.who = who or ""
         self.intent = ""
         """What the screen one goes to shall do at once: `sign`."""
         self.next = ""
@@ -79,7 +83,8 @@ class CarnetApp(CarnetBase):
         self.guide = ""
         """What a demo asks for next, in words."""
         super().__init__(
-            glyphs=glyphs, start=start if desk is not None else (Route("welcome"),), theme_name=theme_name, frame=frame
+            glyphs=glyphs, theme_name=theme_name, frame=frame,
+            start=start if desk is not None or all(one.name in STORELESS for one in start) else (Route("welcome"),),
         )
         self.refresh_facts()
 
@@ -95,6 +100,11 @@ class CarnetApp(CarnetBase):
         if self._desk is None:
             raise NotFound("there is no store here yet", "the welcome screen makes one")
         return self._desk
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store to work in."""
+        return self._desk is not None
 
     @property
     def project(self) -> Project:
@@ -241,8 +251,9 @@ class CarnetApp(CarnetBase):
                 return
         if time.monotonic() - self._said > SAID_FOR:  # what was said before is about the screen one leaves
             self.facts.status = self.guide
-        if self._desk is None and path[0].name != "welcome":
-            self.say("There is no store yet: choose here how to begin.")
+        if self._desk is None and any(route.name not in STORELESS for route in path):
+            begin = "choose here how to begin" if self.path[-1].name == "welcome" else "Enter makes one and takes this in"
+            self.say(f"There is no store here yet: {begin}.")
             return
         super().visit(path)
 
@@ -405,7 +416,7 @@ def demo_of(desk: Desk) -> Demo | None:
 
 def open_and_run(
     start: FilePath | None, *, desk: Desk | None, who: str | None, bundle: FilePath | None, glyphs: Glyphs,
-    review: str = "", frame: FirstFrame | None = None,
+    review: str = "", handoff: str = "", frame: FirstFrame | None = None,
 ) -> int:  # fmt: skip
     """Open the desk where none is given, run the app, close what was opened; return the exit code."""
     opened = None
@@ -413,9 +424,9 @@ def open_and_run(
         try:
             desk = opened = open_desk(start, who)
         except NotFound:
-            if who is not None or Store.find(start or FilePath.cwd()) is not None:
+            if (who is not None and bundle is None) or Store.find(start or FilePath.cwd()) is not None:
                 raise  # there is a store; it is somebody who was not found
-    app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle, review), folder=start, frame=frame)
+    app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle, review, handoff), folder=start, frame=frame, who=who)
     try:
         code = app.run_guarded()
     finally:
@@ -442,10 +453,13 @@ def open_desk(start: FilePath | None, who: str | None) -> Desk:
     return desk
 
 
-def start_path(desk: Desk | None, bundle: FilePath | None, review: str = "") -> Path:
-    """Return where to begin: the inbox, a bundle's plan, or the review of a handoff."""
+def start_path(desk: Desk | None, bundle: FilePath | None, review: str = "", handoff: str = "") -> Path:
+    """Return where to begin: the inbox, a handoff, its review, or a bundle's plan."""
     if review and desk is not None:
         return (Route("inbox"), Route("handoff", (review,)), Route("review", (review,)))
-    if bundle is not None and desk is not None:
-        return (Route("exchange"), Route("import", (str(bundle),)))
+    if handoff and desk is not None:
+        return (Route("inbox"), Route("handoff", (handoff,)))
+    if bundle is not None:
+        plan = Route("import", (str(bundle),))
+        return (plan,) if desk is None else (Route("exchange"), plan)
     return INBOX

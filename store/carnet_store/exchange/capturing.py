@@ -19,7 +19,7 @@ import msgspec
 
 from carnet_store.core import canonical
 from carnet_store.errors import CarnetError, Invalid
-from carnet_store.exchange.importers import importer
+from carnet_store.exchange.importers import OWN, importer
 from carnet_store.exchange.importers.things import LONG_TEXT, Source, Thing, Unread, plain
 from carnet_store.storage.acts import Acts, Written
 from carnet_store.storage.fact_acts import Fact, sourced
@@ -30,6 +30,10 @@ SHOWN: Final = 500
 """So many things are listed in a plan; the rest is counted."""
 LONG_ATTRIBUTE: Final = 16_000
 """Bytes of one attribute that stand in the record; what is longer is kept as an object."""
+
+LISTINGS: Final = frozenset({"packages"})
+LONG_LISTING: Final = 300_000
+"""Bytes of an attribute that is compared part by part, such as the packages of an environment."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -71,6 +75,7 @@ class CapturePlan:
     _blobs: BinaryIO = field(default_factory=tempfile.TemporaryFile, repr=False)
     _sizes: list[int] = field(default_factory=list, repr=False)
     _seen: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _mentions: dict[str, tuple[Thing, Fact, list[bytes]]] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> CapturePlan:
         return self
@@ -123,13 +128,15 @@ def plan(
         for thing in also:
             _take(acts, made, thing)
         for kind, source in sources:
+            own = OWN.get(kind, frozenset())
             for read, found in enumerate(importer(kind).read(source), 1):
                 if isinstance(found, Unread):
                     _note(made, found)
                 else:
-                    _take(acts, made, found)
+                    _take(acts, made, found, mention=found.ref.system not in own)
                 if progress is not None and read % 100 == 0:
                     progress(f"of {kind}", read, 0)
+        _settle_mentions(acts, made)
     except BaseException:
         made.close()
         raise
@@ -166,11 +173,30 @@ def _note(made: CapturePlan, found: Unread) -> None:
         made.unread.append(found)
 
 
-def _take(acts: Acts, made: CapturePlan, thing: Thing) -> None:
+def _settle_mentions(acts: Acts, made: CapturePlan) -> None:
+    """Add what was only mentioned and neither told in full nor known already."""
+    for entity, (thing, fact, blobs) in made._mentions.items():
+        if entity not in made._seen and acts.project.node(entity) is None:
+            _add(acts, made, thing, fact, blobs)
+    made._mentions.clear()
+
+
+def _take(acts: Acts, made: CapturePlan, thing: Thing, *, mention: bool = False) -> None:
     """Add one thing to a plan; what cannot stand in a ledger is noted and left out."""
     blobs: list[bytes] = []
     try:
         fact = _fact(thing, blobs)
+    except CarnetError as error:
+        _note(made, Unread(thing.where or thing.name, error.message))
+        return
+    if mention:
+        made._mentions.setdefault(fact.entity, (thing, fact, blobs))
+    else:
+        _add(acts, made, thing, fact, blobs)
+
+
+def _add(acts: Acts, made: CapturePlan, thing: Thing, fact: Fact, blobs: list[bytes]) -> None:
+    try:
         raw = canonical.encode(dict(fact.value))
         mark = blake2b(raw, digest_size=16).digest()
         before = made._seen.get(fact.entity)
@@ -206,7 +232,8 @@ def _fact(thing: Thing, blobs: list[bytes]) -> Fact:
     for key, value in thing.attrs.items():
         shaped = _keys(plain(value))
         size = len(canonical.encode(shaped))
-        attrs[name_of(key)] = _kept(f"{key}.json", canonical.encode(shaped), blobs) if size > LONG_ATTRIBUTE else shaped
+        most = LONG_LISTING if key in LISTINGS else LONG_ATTRIBUTE
+        attrs[name_of(key)] = _kept(f"{key}.json", canonical.encode(shaped), blobs) if size > most else shaped
     params = {}
     for key, text in thing.params.items():
         params[name_of(key)] = text if len(text) <= LONG_TEXT else f"{text[:200]}… ({len(text):,} characters)"
@@ -228,6 +255,7 @@ def _kept(path: str, data: bytes, blobs: list[bytes]) -> dict[str, Any]:
 
 def name_of(key: str) -> str:
     """Return a name as the keys of a ledger are: ASCII; others are percent-encoded (docs/format.md section 2)."""
+    key = key.encode("utf-8", "replace").decode()
     return key if key.isascii() else quote(key, safe="".join(chr(n) for n in range(33, 127) if chr(n) != "%") + " ")
 
 

@@ -21,6 +21,7 @@ PROFILE: Final = "https://w3id.org/ro/wfrun/process/0.5"
 MOST_FILES: Final = 20_000
 CARNET: Final = "https://w3id.org/carnet"
 _DONE: Final = "http://schema.org/CompletedActionStatus"
+_ENDED_BADLY: Final = frozenset({"failed", "failure", "error", "fail", "killed", "abort", "aborted", "crashed"})
 _FAILED: Final = "http://schema.org/FailedActionStatus"
 _TYPES: Final[Mapping[str, str]] = {
     "dataset": "Dataset", "code": "SoftwareSourceCode", "environment": "SoftwareApplication", "model": "CreativeWork",
@@ -108,6 +109,13 @@ def _file(file: CrateFile) -> Entity:
     return entity
 
 
+def _moment(value: object) -> str:
+    """Return a time of a run as ISO 8601: sources give ms since 1970, people may have written text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return utc(value)
+    return value if isinstance(value, str) else ""
+
+
 class _Graph:
     """Makes actions and, once each, whatever they refer to."""
 
@@ -124,8 +132,8 @@ class _Graph:
             self._value(f"{node.id}/metric/{i}", f"{m.name} {m.split}".strip(), m.value, m.unit)
             for i, m in enumerate(node.metrics)
         ]
-        begun, ended = node.attrs.get("started"), node.attrs.get("ended")
-        failed = str(node.attrs.get("status", "")).lower() in ("failed", "failure", "error") or node.attrs.get(
+        begun, ended = _moment(node.attrs.get("started")), _moment(node.attrs.get("ended"))
+        failed = str(node.attrs.get("status", "")).lower() in _ENDED_BADLY or node.attrs.get(
             "exit_code"
         ) not in (None, 0, "0", "")
         action: Entity = {
@@ -134,12 +142,12 @@ class _Graph:
             "actionStatus": {"@id": _FAILED if failed else _DONE},
             "agent": self._person(node.person),
             "description": f"Recorded in the ledger as {node.id}",
-            "endTime": str(ended or utc(node.t)),
+            "endTime": ended or utc(node.t),
             "instrument": self._instrument(node),
             "name": node.title or node.id,
         }
         if begun:
-            action["startTime"] = str(begun)
+            action["startTime"] = begun
         for key, things in (("object", used), ("result", made)):
             if things:
                 action[key] = things if len(things) > 1 else things[0]

@@ -21,6 +21,8 @@ LINE_ROOM: Final = 700_000
 """Bytes of values and shapes that one event is filled to; a line may have 1 MiB."""
 VALUE_ROOM: Final = 600_000
 """Bytes that one thing's value may have."""
+BY_CONTENT: Final = frozenset({"content", "notebook", "papermill", "card", "junit", "file", "packages"})
+"""Sources whose ids are digests of the bytes: what is read of the same bytes again is known, under whatever name they lie."""
 _SHAPE: Final = 260
 """About what a change costs beside its value: entity, kind, field, commitment, salt."""
 
@@ -64,7 +66,7 @@ class FactActs(Acting):
             elif isinstance(change.value, Linked):
                 linked.add((change.value.relation, change.value.to))
         edges = tuple(edge for edge in fact.edges if edge not in linked)
-        if any(change.raw == raw for change in declared):
+        if any(change.raw == raw for change in declared) or (declared and fact.value["source"][0] in BY_CONTENT):
             return News("known", (), edges)
         mine = tuple(change.id for change in declared if change.person == self.me.person)
         return News("changed" if declared else "new", mine, edges)

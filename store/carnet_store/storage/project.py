@@ -9,23 +9,29 @@ import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from carnet_store.core.fold import Change
 from carnet_store.domain import package
-from carnet_store.domain.answer import Criterion, EntityView, Verdict
+from carnet_store.domain.completeness import Completeness
 from carnet_store.domain.decisions import DecisionView, QuestionView, read_decision, read_question
 from carnet_store.domain.gate import GateStatus, Scene, gate_status
 from carnet_store.domain.handoff import Answered, Handoff, PackRef, read_handoff
 from carnet_store.domain.lineage import Node, read_node
 from carnet_store.domain.people import Members, People
+from carnet_store.domain.recall import RecallView, live_recalls
 from carnet_store.domain.template import Checklist, Pack, checklist
 from carnet_store.errors import Invalid, NotFound, Usage
+from carnet_store.storage import completing
 from carnet_store.storage.ledger import Ledger
+from carnet_store.storage.lookups import RecordLookups
 from carnet_store.storage.objects import Objects
 from carnet_store.storage.schema import INDEX_BITS
+from carnet_store.storage.search import Hit, Progress, SearchIndex
+
+if TYPE_CHECKING:
+    from carnet_store.storage.graph import Graph
 
 
 class TemplateReader(Protocol):
@@ -90,6 +96,7 @@ class Project:
         self._read_pack = read_pack
         self._packs: dict[str, Pack] = {}
         self._asking: set[str] = set()
+        self.searching = SearchIndex()
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -235,6 +242,18 @@ class Project:
         found = self.handoff(handoff)
         return found.opened.model if found else ""
 
+    def search(
+        self, text: str, *, kinds: Sequence[str] = (), limit: int = 50, progress: Progress | None = None
+    ) -> list[Hit]:
+        """Return what holds a text, best first: names, parameters, attributes, decisions, talk, answers, notes.
+
+        All words must occur; `"exact phrase"`, `begin*`; nothing else that is typed has a meaning. `kinds` are kinds of entity.
+
+        Raises:
+            Usage: nothing to look for, or too much.
+        """
+        return self.searching.search([self], text, kinds=kinds, limit=limit, progress=progress)
+
     # -- lineage -------------------------------------------------------------------------------------------------------
 
     def neighbours(self, entity: str, limit: int = 200) -> Neighbours:
@@ -246,37 +265,37 @@ class Project:
         node = self.node(entity)
         if node is None:
             raise NotFound(f"there is no node {entity}")
-        out = "SELECT w.text, e.id, e.kind, e.name, e.version, e.t, e.last FROM edge g JOIN entity e ON e.no = g.{far}"
-        sql = (
-            out + " JOIN word w ON w.no = g.rel JOIN entity s ON s.no = g.{near} WHERE s.id = ? AND w.text IN ({rels})"
-        )
-        ups: list[tuple[str, EntityRow]] = []
-        downs: list[tuple[str, EntityRow]] = []
-        # `used` and `from` lead back from where they stand; `made` leads forward.
-        for rels, near, far, into in (
-            ("'used','from'", "src", "dst", ups),
-            ("'made'", "dst", "src", ups),
-            ("'used','from'", "dst", "src", downs),
-            ("'made'", "src", "dst", downs),
-        ):
-            query = sql.format(far=far, near=near, rels=rels) + " GROUP BY e.no, w.text ORDER BY e.t DESC, e.no DESC"
-            into += [(row[0], EntityRow(*row[1:])) for row in self.ledger.db.execute(query, (entity,))]
-        return Neighbours(node, tuple(ups[:limit]), tuple(downs[:limit]), len(ups), len(downs))
+        ups, downs = (self.graph.near(entity, up=up, limit=limit) for up in (True, False))
+        return Neighbours(node, ups[0], downs[0], ups[1], downs[1])
 
     def walk(self, entity: str, *, up: bool, limit: int = 100_000) -> list[tuple[str, int]]:
         """Return (entity, hops) of everything a node comes from, or everything that came of it, nearest first."""
-        back, forth = ("e.src", "e.dst") if up else ("e.dst", "e.src")
-        rows = self.ledger.db.execute(
-            f"""WITH RECURSIVE used(no) AS (SELECT no FROM word WHERE text IN ('used', 'from')),
-            made(no) AS (SELECT no FROM word WHERE text = 'made'),
-            hop(no, depth) AS (
-              SELECT no, 0 FROM entity WHERE id = ?
-              UNION SELECT {forth}, h.depth + 1 FROM hop h JOIN edge e ON {back} = h.no WHERE e.rel IN used AND h.depth < 64
-              UNION SELECT {back}, h.depth + 1 FROM hop h JOIN edge e ON {forth} = h.no WHERE e.rel IN made AND h.depth < 64)
-            SELECT n.id, min(hop.depth) FROM hop JOIN entity n ON n.no = hop.no GROUP BY n.no ORDER BY 2, 1 LIMIT ?""",  # noqa: S608 (own words)
-            (entity, limit),
-        )
-        return [(str(found), int(depth)) for found, depth in rows if found != entity]
+        no = self.graph.find(entity)
+        levels = self.graph.levels([no], up=up, most=limit) if no is not None else []
+        hops = {number: hop for hop, level in enumerate(levels) for number in level if hop}
+        found = ((row.id, hop) for row, hop in zip(self.graph.rows(list(hops)), hops.values(), strict=True))
+        return sorted(found, key=lambda one: (one[1], one[0]))[:limit]
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The lineage as a graph: selections, closures, paths, impact, comparison."""
+        from carnet_store.storage.graph import Graph
+
+        return Graph(self)
+
+    def completeness(self, entity: str) -> Completeness | None:
+        """Return how complete the metadata of one thing is; None where it is not declared."""
+        return completing.completeness_of(self, entity)
+
+    def completeness_report(
+        self, kinds: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+    ) -> completing.Report:
+        """Return how complete all datasets, features, models and evaluation runs are; see `completing.report`."""
+        return completing.report(self, kinds, progress)
+
+    def provenance(self, entity: str) -> tuple[int, int]:
+        """Return how many of the things that one comes from are complete, and how many there are."""
+        return completing.provenance(self, entity)
 
     def about(self, entity: str) -> tuple[list[DecisionView], list[QuestionView], list[str]]:
         """Return decisions, questions and handoffs that concern an entity."""
@@ -399,6 +418,7 @@ class Project:
             questions=questions,
             passed=self._passed_gates(handoff, asked.policy.requires_gate),
             waiting=self.waits_for(),
+            recalled=self._recalled(handoff),
             names=names,
         )
         return Look(handoff, asked, gate_status(handoff, scene), self.row(handoff.opened.model), manifest)
@@ -479,6 +499,43 @@ class Project:
                 stage = handoff.opened.to_stage or stage
         return stage
 
+    # -- recall --------------------------------------------------------------------------------------------------------
+
+    def recalls(self) -> list[RecallView]:
+        """Return the recalls that stand, oldest first."""
+        return live_recalls(
+            self.ledger.projection.select("WHERE c.id IN (SELECT change FROM recall) AND c.live = 1 AND c.counts = 0")
+        )
+
+    def taints(self, entity: str) -> list[RecallView]:
+        """Return the recalls that stand of a node and of everything it came from."""
+        standing = self.recalls()
+        if not standing:
+            return []
+        above = {entity, *(found for found, _ in self.walk(entity, up=True))}
+        return [one for one in standing if one.entity in above]
+
+    def crossings_of(self, entity: str) -> list[Handoff]:
+        """Return the handoffs, not abandoned, of model versions that are this node or came of it, or with which it crosses."""
+        below = {entity, *(found for found, _ in self.walk(entity, up=False))}
+        return [
+            one
+            for one in self.handoffs()
+            if one.abandoned is None and (one.opened.model in below or below & set(one.entities))
+        ]
+
+    def _recalled(self, handoff: Handoff) -> tuple[str, ...]:
+        standing = self.recalls()
+        if not standing:
+            return ()
+        crossing = [handoff.opened.model, *handoff.entities]
+        above = {*crossing, *(found for one in crossing for found, _ in self.walk(one, up=True))}
+        return tuple(
+            f"{one.entity.partition(':')[0]} {self.title(one.entity)} was recalled by {self.person_name(one.person)}: {one.reason}"
+            for one in standing
+            if one.entity in above
+        )
+
     # -- history -------------------------------------------------------------------------------------------------------
 
     def history(self, entity: str = "", *, start: int = 0, limit: int = 256) -> list[Change]:
@@ -521,128 +578,6 @@ class Project:
         return self.ledger.projection.select("WHERE c.counts <> 0 ORDER BY c.id LIMIT 1000")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordLookups:
-    """What judging answers asks of the record (`domain.answer.Lookups`)."""
-
-    project: Project
-    handoff: Handoff
-    questions: Sequence[QuestionView]
-    seal: Change | None
-    manifest: dict[str, Any]
-
-    def criterion(self, criterion_id: str) -> Criterion | None:
-        """Return the live criterion of that slug; None also where two are in conflict."""
-        node = self.project.criteria_of(self.handoff)
-        if node is None or "criteria" in node.conflicts:
-            return None
-        for row in node.criteria:
-            if row.id == criterion_id:
-                try:
-                    value = Decimal(row.value)
-                except InvalidOperation:
-                    return None
-                return Criterion(row.id, row.metric, row.name, row.op, value, row.unit, row.split, row.slice)
-        return None
-
-    def metric(self, run: str, name: str) -> str | None:
-        """Return a run's metric as recorded."""
-        node = self.project.node(run)
-        found = node.metric(name) if node else None
-        return found.value if found else None
-
-    def entity(self, entity_id: str) -> EntityView | None:
-        """Return an entity's kind, name and attributes."""
-        kind = entity_id.partition(":")[0]
-        if kind == "decision":
-            view = self.project.decision(entity_id)
-            if view is None:
-                return None
-            d = view.decision
-            attrs: dict[str, object] = {
-                "question": d.question,
-                "choice": d.choice,
-                "reason": d.reason,
-                "options": [o.title for o in d.options],
-                "constraints": list(d.constraints),
-                "decider": [self.project.person_name(p) for p in d.deciders],
-            }
-            return EntityView(kind, d.choice, attrs)
-        if kind == "question":
-            asked = self.project.question(entity_id)
-            return EntityView(kind, asked.question.text, {"state": asked.state}) if asked else None
-        node = self.project.node(entity_id)
-        if node is None:
-            return None
-        more = {"digest": dict(node.digests)} if node.digests else {}
-        return EntityView(kind, node.title, {**node.attrs, **more})
-
-    def has_object(self, sha256: str) -> bool:
-        """Say whether bytes are held here and match."""
-        return _object_checks(self.project.objects, sha256, self.project.objects.size(sha256))
-
-    def builtin(self, name: str) -> Verdict | None:
-        """Judge one of the product's own checks; None where this release does not compute it."""
-        check = {
-            "package_verify": self._package_verify,
-            "lineage_complete": self._lineage_complete,
-            "questions_closed": self._questions_closed,
-        }.get(name)
-        return check() if check else None
-
-    def resolve(self, text: str) -> str | None:
-        """Return the entity that a person's short form names."""
-        try:
-            return self.project.resolve(text)
-        except (NotFound, Usage):
-            return None
-
-    def _package_verify(self) -> Verdict:
-        if self.seal is None:
-            return Verdict("unclear", ("the package is not sealed",))
-        sealed = self.handoff.manifest(self.seal)
-        gone = [f["path"] for f in sealed.get("files", []) if not self.has_object(f["sha256"])]
-        if gone:
-            return Verdict("fails", tuple(f"{path} is not here or was altered" for path in gone[:20]))
-        if package.parts(sealed) != package.parts(self.manifest):
-            rows = package.difference(sealed, self.manifest)
-            words = [f"{sign} {self.project.title(what) if ':' in what else what}" for sign, what, _ in rows[:20]]
-            return Verdict("fails", (f"changed since it was sealed: {', '.join(words)}",))
-        return Verdict("holds", ("every digest of the sealed package holds",))
-
-    def _lineage_complete(self) -> Verdict:
-        model = self.handoff.opened.model
-        ups = [entity for entity, _ in self.project.walk(model, up=True)]
-        nodes = [n for n in (self.project.node(e) for e in [model, *ups]) if n is not None]
-        datasets = [n for n in nodes if n.kind == "dataset"]
-        if not any(n.kind == "run" for n in nodes):
-            return Verdict("fails", (f"no run is known to have made {self.project.title(model)}",))
-        if not datasets:
-            return Verdict("fails", ("no dataset is known to have gone into it",))
-        unknown = [e for e in ups if e not in {n.id for n in nodes}]
-        lacking = [f"{n.title}: {', '.join(n.missing())} missing" for n in datasets if n.missing() and not n.edges]
-        lacking += [f"{e} is referred to and not declared" for e in unknown]
-        if lacking:
-            return Verdict("fails", tuple(lacking[:20]))
-        return Verdict("holds", (f"{len(datasets)} datasets, each with source, owner and digest",))
-
-    def _questions_closed(self) -> Verdict:
-        still = [q for q in self.questions if q.state != "closed"]
-        blocking = [q for q in still if q.question.blocking]
-        loose = [q for q in still if not q.question.blocking and not q.question.due]
-        if blocking:
-            return Verdict("fails", tuple(f"blocking: {q.question.text[:60]}" for q in blocking[:20]))
-        if loose:
-            return Verdict("fails", tuple(f"open without a date: {q.question.text[:60]}" for q in loose[:20]))
-        return Verdict("holds", ("no open question is in the way",))
-
-
 def _is_change_id(text: str) -> bool:
     head, _, index = text.partition(".")
     return len(head) == 64 and set(head) <= set("0123456789abcdef") and (not index or index.isdecimal())
-
-
-@functools.lru_cache(maxsize=4096)
-def _object_checks(objects: Objects, sha256: str, size: int) -> bool:
-    """Check an object's bytes once per process and size."""
-    return size >= 0 and objects.check(sha256)

@@ -113,3 +113,18 @@ def test_every_json_answer_is_plain_ascii(ana: Any) -> None:
     assert said.out.isascii()
     assert json.loads(said.out)["rows"][0]["name"] == "Übersicht 模型"
     assert "Übersicht 模型" in ana.ok("list", "documents").out
+
+
+def test_a_recall_is_told_and_lifted_by_command(opened: Machine) -> None:
+    """What is recalled is listed with whom it touches; a recall needs a reason; lifting is a signed act."""
+    assert opened.ok("recall").err.strip() == "Nothing is recalled."
+    assert opened.call("recall", "telco").code == 2
+    said = opened.ok("recall", "telco", "--reason", "ages of minors were exported by mistake")
+    assert "churn@1: shut" in said.err
+    (row,) = opened.ok("recall", "--json").json
+    assert (row["title"], row["by"], row["touches"]) == ("telco", "Ana", ["churn@1"])
+    assert opened.call("gate", "churn@1").code == 3
+    assert "telco was recalled by Ana" in opened.call("gate", "churn@1").out
+    opened.ok("recall", "telco", "--lift", "--reason", "the export was checked: no minors in it")
+    assert opened.ok("recall").err.strip() == "Nothing is recalled."
+    assert opened.call("recall", "telco", "--lift", "--reason", "there was nothing wrong").code == 3

@@ -10,7 +10,7 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import HANDOFF, ITEM, PAIR, PATH, Group, add_to, session
-from carnet_tui.commands.telling import described, show_handoff, show_item
+from carnet_tui.commands.telling import described, show_handoff, show_item, still_waits
 from carnet_tui.session import Session, find_item, quoted
 from carnet_tui.text import plural
 
@@ -28,9 +28,12 @@ REASON = click.option("--reason", required=True, help="Why; it stays in the reco
     handoff, "open",
     "carnet handoff open churn@2",
     "carnet handoff open churn@2 --gate research-to-engineering --tier A --fact data.personal=yes --due 2026-05-01",
+    "carnet handoff open --last",
     writes=True,
 )  # fmt: skip
-@click.argument("model")
+@click.argument("model", required=False, default="")
+@click.option("--run", "run", default="", metavar="RUN", help="What this run made; it is declared where it is not yet.")
+@click.option("--last", is_flag=True, help="What the newest run that ended well made.")
 @click.option(
     "--gate",
     "gate",
@@ -47,13 +50,18 @@ REASON = click.option("--reason", required=True, help="Why; it stays in the reco
 @click.option("--new", is_flag=True, help="Declare the model version too, where other models exist.")
 def open_(
     model: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], due: str, criteria: str, entities: tuple[str, ...],
-    previous: str, new: bool,
+    previous: str, new: bool, run: str, last: bool,
 ) -> None:  # fmt: skip
-    """Open a handoff of a model version. The first model version of a project is declared on the way."""
+    """Open a handoff of a model version, or of what a run made. The first model version of a project is declared on the way."""
     here = session()
     desk, project = here.desk(), here.project()
     if due:
         _checked_day(due)
+    if run or last:
+        _open_of_run(here, project, run, model, gate, tier, facts, due)
+        return
+    if not model:
+        raise click.UsageError("name a model version, a run (--run RUN), or --last")
     earlier = here.handoff(previous)[1].handoff.id if previous else ""
     others = [project.resolve(text) for text in entities]
     rows = project.resolve(criteria, "criteria") if criteria else ""
@@ -74,7 +82,41 @@ def open_(
         console.talk(
             f"{len(look.checklist.items)} items at tier {look.checklist.tier}: {quoted('carnet', 'handoff', 'show', look.model.title)}"
         )
+        _say_filled(project, look)
     here.wrote(written, show=written.entity)
+
+
+def _say_filled(project: Project, look: Any) -> None:
+    """Say how many items the record answers, where it answers any."""
+    from carnet_store.starting import proposals
+    from carnet_tui.commands.start import how_many
+
+    found = proposals(project, look)
+    if found:
+        console.talk(f"{how_many(look, found)}: {quoted('carnet', 'handoff', 'fill', look.model.title)}")
+
+
+def _open_of_run(
+    here: Session, project: Project, run: str, model: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], due: str
+) -> None:
+    """Open a handoff of what a run made."""
+    from carnet_store.starting import last_run, open_from_run
+    from carnet_tui.commands.start import how_many, next_after
+
+    desk = here.desk()
+    node = project.node(project.resolve(run, "run")) if run else last_run(project)
+    if node is None:
+        raise click.UsageError(f"{run} is referred to and not declared here")
+    packs = desk.packs_for(gate or default_gate(project, ""), project)
+    _checked_tier(packs, tier)
+    opened = open_from_run(
+        desk, project, node, title=model, gate=gate, tier=tier.upper(), due=due, facts=read_facts(packs, facts)
+    )
+    if opened.declared and not here.json:
+        console.talk(f"declared model {opened.declared}, made by {node.title}")
+    if not here.json:
+        console.talk(how_many(opened.look, opened.proposals))
+    here.wrote(opened.written, show=opened.written.entity, next_=next_after(opened.look, opened.proposals))
 
 
 def default_gate(project: Project, model: str) -> str:
@@ -286,7 +328,11 @@ def seal(which: str) -> None:
     """Seal the package: from here on everybody means the same bytes. It begins a new round."""
     here = session()
     project, look = here.handoff(which)
-    here.wrote(here.acts(project).seal(look.handoff.id))
+    written = here.acts(project).seal(look.handoff.id)
+    after = project.look(look.handoff.id)
+    if waits := still_waits(here, project, after, [one.item.id for one in after.status.items]):
+        console.talk(f"{waits}.")
+    here.wrote(written)
 
 
 @add_to(
@@ -331,6 +377,9 @@ def abandon(which: str, reason: str) -> None:
 @REASON
 def repack(which: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], reason: str) -> None:
     """Move a handoff to another pack, tier or facts; answers stay where the items are the same."""
+    from carnet_store.domain.template import checklist
+    from carnet_tui.views import pack_view
+
     here = session()
     desk = here.desk()
     project, look = here.handoff(which)
@@ -340,7 +389,27 @@ def repack(which: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...],
     for key, text in facts:
         known.pop(key, None)
         known |= read_facts(packs, [(key, text)])
-    here.wrote(here.acts(project).repack(look.handoff.id, packs, (tier or look.handoff.tier).upper(), known, reason))
+    grade = (tier or look.handoff.tier).upper()
+    new = checklist([loaded.pack for loaded in packs], grade, known)
+    written = here.acts(project).repack(look.handoff.id, packs, grade, known, reason)
+    for label, text in pack_view.move_rows(look, new, grade, known, [loaded.sha256 for loaded in packs]):
+        if label:
+            console.talk(f"{label:<10} {text}")
+    here.wrote(written)
+
+
+@add_to(
+    handoff, "fill", "carnet handoff fill churn@2", "carnet handoff fill churn@2 rep.rnd.seeds --yes", writes=True
+)
+@click.argument("which", type=HANDOFF, metavar="HANDOFF")
+@click.argument("items", type=ITEM, nargs=-1, metavar="[ITEM ...]")
+@click.option("--dry-run", is_flag=True, help="Show what the record says; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+def fill(which: str, items: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Answer open items by what the record says: all of yours, or those named. Another person verifies them as ever."""
+    from carnet_tui.commands.start import fill_items
+
+    fill_items(session(), which, items, dry_run=dry_run, yes=yes)
 
 
 @add_to(handoff, "edit", "carnet handoff edit churn@2", "EDITOR=nano carnet handoff edit churn@2 --all", writes=True)

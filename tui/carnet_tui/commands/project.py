@@ -178,13 +178,13 @@ def _age(then: int, now: int) -> str:
     return "now"
 
 
-def start_tui(here: Session, *, bundle: Path | None = None, review: str = "") -> int:
-    """Open the terminal UI on the nearest store: on the inbox, a bundle's plan, or the review of a handoff."""
+def start_tui(here: Session, *, bundle: Path | None = None, review: str = "", handoff: str = "") -> int:
+    """Open the terminal UI on the nearest store: on the inbox, a handoff, its review, or a bundle's plan."""
     from carnet_tui.app import run
 
     if here.demo() is not None:
-        return run(desk=here.desk(), bundle=bundle, review=review)
-    return run(here.store_path(), who=here.me, bundle=bundle, review=review)
+        return run(desk=here.desk(), bundle=bundle, review=review, handoff=handoff)
+    return run(here.store_path(), who=here.me, bundle=bundle, review=review, handoff=handoff)
 
 
 @command("demo", "carnet demo", "carnet demo --to /tmp/churn --no-tui", shares=False)

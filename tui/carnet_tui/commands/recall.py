@@ -31,29 +31,29 @@ def recall(node: str, reason: str, lift: bool) -> None:
     here = session()
     project = here.project()
     if not node:
-        rows = [
-            {"entity": one.entity, "kind": one.entity.partition(":")[0], "title": project.title(one.entity),
-             "by": project.person_name(one.person), "t": one.t, "reason": one.reason,
-             "touches": list(dict.fromkeys(project.title(h.opened.model) for h in project.crossings_of(one.entity)))}
-            for one in project.recalls()
-        ]  # fmt: skip
+        standing = project.recalls()
+        titles = [project.title(one.entity) for one in standing]
+        touched = [
+            list(dict.fromkeys(project.title(h.opened.model) for h in project.crossings_of(one.entity)))
+            for one in standing
+        ]
+        rows = list(zip(standing, titles, touched, strict=True))
         if here.json:
-            console.out_json(rows)
+            console.out_json(
+                [
+                    {"entity": one.entity, "kind": one.entity.partition(":")[0], "title": title, "t": one.t, "reason": one.reason,
+                     "by": project.person_name(one.person), "touches": models}
+                    for one, title, models in rows
+                ]
+            )  # fmt: skip
             return
         console.table(
             [
-                [
-                    str(r["kind"]),
-                    str(r["title"]),
-                    str(r["by"]),
-                    console.day(int(str(r["t"]))),
-                    ", ".join(map(str, r["touches"])),
-                    str(r["reason"]),
-                ]
-                for r in rows
-            ],  # type: ignore[arg-type]
+                [one.entity.partition(":")[0], title, project.person_name(one.person), console.day(one.t), ", ".join(models), one.reason]
+                for one, title, models in rows
+            ],
             ("kind", "what", "by", "since", "touches", "why"),
-        )
+        )  # fmt: skip
         if not rows:
             console.talk("Nothing is recalled.")
         return

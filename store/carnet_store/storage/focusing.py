@@ -1,0 +1,207 @@
+"""The focus: a node with what lies a few hops around it, read straight from the tables; many siblings are folded, and counted.
+
+What is shown never hides how much is not: a fold says how many neighbours of which kind it stands for, and every edge among the shown nodes is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from carnet_store.domain import paths
+from carnet_store.storage import arrays as arrays_of
+from carnet_store.storage.arrays import KINDS
+from carnet_store.storage.graph import HUB, OTHER
+from carnet_store.storage.graph_values import Link
+from carnet_store.storage.project import EntityRow
+
+if TYPE_CHECKING:
+    from carnet_store.storage.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class FocusNode:
+    """A shown node; `hops` is below 0 for what the centre comes from, above 0 for what came of it."""
+
+    row: EntityRow
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Neighbours of `parent` on one side (`up` or `down`) that are not shown: `count` of them, of one kind.
+
+    The kind is empty where a hub has so many that they were not told apart.
+    """
+
+    parent: str
+    side: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """A node with its neighbourhood.
+
+    Attributes:
+        centre: its id.
+        nodes: the centre first, then what it comes from by hops, then what came of it; siblings newest first.
+        links: every edge among the nodes.
+        folds: what is not shown, by the shown node it is next to.
+    """
+
+    centre: str
+    nodes: tuple[FocusNode, ...]
+    links: tuple[Link, ...]
+    folds: tuple[Fold, ...]
+
+    def hidden(self, parent: str, side: str) -> int:
+        """Return how many neighbours of a shown node are folded on a side."""
+        return sum(fold.count for fold in self.folds if (fold.parent, fold.side) == (parent, side))
+
+
+@dataclass(slots=True)
+class _Near:
+    """What is next to one node on one side: the newest as (number, kind, time), how many there are, and all of them unless it is a hub."""
+
+    newest: list[tuple[int, str, int]]
+    total: int
+    hub: bool
+
+
+def focus(
+    graph: Graph, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 150, keep: Collection[str] = ()
+) -> Focus:  # fmt: skip
+    """Return a node with what lies `up` hops before and `down` hops after it.
+
+    Args:
+        graph: what to ask.
+        entity: the centre.
+        up: hops towards what it comes from; 0 shows none of it.
+        down: hops towards what came of it.
+        fan: siblings of one kind under one node that are shown, the newest; the rest is folded.
+        limit: nodes shown at most.
+        keep: ids that are shown wherever they are met, however many siblings they have.
+
+    Raises:
+        NotFound: there is no such node.
+    """
+    centre = graph.number(entity)
+    kept = {no for no in map(graph.find, keep) if no is not None}
+    shown = {centre: 0}
+    asked: dict[tuple[int, str], _Near] = {}
+    for side, sign, hops in (("up", -1, up), ("down", 1, down)):
+        frontier = [centre]
+        for hop in range(1, hops + 1):
+            further: list[int] = []
+            for node, near in zip(frontier, _around(graph, frontier, side), strict=True):
+                asked[node, side] = near
+                chosen = _chosen(near, fan, kept)
+                for no in chosen:
+                    if no not in shown and len(shown) < limit:
+                        shown[no] = sign * hop
+                        further.append(no)
+            frontier = further
+            if not frontier:
+                break
+    rows = dict(zip(shown, graph.rows(list(shown)), strict=True))
+    links = _links(graph, shown)
+    folds = [
+        Fold(rows[node].id, side, kind, count)
+        for (node, side), near in asked.items()
+        for kind, count in _folded(graph, node, side, near, shown)
+    ]
+    order = sorted(shown, key=lambda no: (abs(shown[no]) * 2 + (shown[no] > 0)) if shown[no] else -1)
+    return Focus(entity, tuple(FocusNode(rows[no], shown[no]) for no in order), tuple(links), tuple(folds))
+
+
+def _around(graph: Graph, nodes: Sequence[int], side: str) -> list[_Near]:
+    """Return what is next to each node on a side."""
+    rel = arrays_of.relations(graph.db)
+    back, forth = ("src", "dst") if side == "up" else ("dst", "src")
+    # The names of the columns are this module's own; what is asked for goes in as values.
+    mine = f"SELECT 1 FROM edge WHERE {back} = ?1 AND rel IN (?2, ?3) LIMIT ?5"  # noqa: S608
+    made = f"SELECT 1 FROM edge WHERE {forth} = ?1 AND rel = ?4 LIMIT ?5"  # noqa: S608
+    probe = f"SELECT (SELECT count(*) FROM ({mine})) + (SELECT count(*) FROM ({made}))"  # noqa: S608
+    names = (rel["used"], rel["from"], rel["made"])
+    hubs = {no for no in nodes if graph.db.execute(probe, (no, *names, HUB + 1)).fetchone()[0] > HUB}
+    plain = [no for no in nodes if no not in hubs]
+    near: dict[int, dict[int, tuple[int, str, int]]] = {no: {} for no in plain}
+    some = f"json_each(?1) j CROSS JOIN edge g ON g.{back} = j.value AND g.rel IN (?2, ?3)"
+    more = f"json_each(?1) j CROSS JOIN edge g ON g.{forth} = j.value AND g.rel = ?4"
+    both = f"SELECT j.value AS no, g.{forth} AS other FROM {some} UNION SELECT j.value, g.{back} FROM {more}"  # noqa: S608
+    sql = f"SELECT n.no, n.other, e.kind, e.t FROM ({both}) n CROSS JOIN entity e ON e.no = n.other"  # noqa: S608
+    for no, other, kind, t in graph.db.execute(sql, (json.dumps(plain), *names)):
+        near[no][other] = (other, kind, t)
+    found = []
+    for no in nodes:
+        if no in hubs:
+            found.append(_hub(graph, no, side, names))
+        else:
+            newest = sorted(near[no].values(), key=lambda one: (-one[2], -one[0]))
+            found.append(_Near(newest, len(newest), hub=False))
+    return found
+
+
+def _hub(graph: Graph, no: int, side: str, names: tuple[int, int, int]) -> _Near:
+    """Return the newest neighbours of a hub: those with the highest numbers, which came last into this ledger."""
+    back, forth = ("src", "dst") if side == "up" else ("dst", "src")
+    parts = [(back, forth, names[0]), (back, forth, names[1]), (forth, back, names[2])]
+    numbers: set[int] = set()
+    total = 0
+    for mine, other, relation in parts:
+        where = f"FROM edge WHERE {mine} = ? AND rel = ?"
+        numbers |= {
+            row[0]
+            for row in graph.db.execute(
+                f"SELECT {other} {where} ORDER BY {other} DESC LIMIT ?", (no, relation, HUB // 4)
+            )
+        }
+        total += graph.db.execute(f"SELECT count(DISTINCT {other}) {where}", (no, relation)).fetchone()[0]
+    if graph.loaded:
+        held = graph.arrays
+        total = (held.up if side == "up" else held.down).degree(no)
+    rows = graph.db.execute(
+        "SELECT e.no, e.kind, e.t FROM json_each(?) j JOIN entity e ON e.no = j.value", (json.dumps(sorted(numbers)),)
+    ).fetchall()
+    return _Near(sorted(rows, key=lambda one: (-one[2], -one[0])), total, hub=True)
+
+
+def _chosen(near: _Near, fan: int, kept: set[int]) -> list[int]:
+    """Return what is shown of the neighbours: the newest of each kind, and what is to be kept."""
+    of_kind: Counter[str] = Counter()
+    found = []
+    for no, kind, _ in near.newest:
+        of_kind[kind] += 1
+        if of_kind[kind] <= fan or no in kept:
+            found.append(no)
+    return found
+
+
+def _folded(graph: Graph, node: int, side: str, near: _Near, shown: dict[int, int]) -> list[tuple[str, int]]:
+    """Return (kind, how many) of a node's neighbours that are not shown."""
+    if not near.hub:
+        rest = Counter(kind for no, kind, _ in near.newest if no not in shown)
+        return sorted(rest.items())
+    if graph.loaded:
+        held = graph.arrays
+        others = (held.up if side == "up" else held.down).of(node)
+        kinds = Counter([held.kinds[no] for no in others])
+        kinds.subtract(held.kinds[no] for no in set(others).intersection(shown))
+        return sorted((KINDS[code] or OTHER, count) for code, count in kinds.items() if count)
+    visible = sum(no in shown for no, _, _ in near.newest)
+    return [("", near.total - visible)]
+
+
+def _links(graph: Graph, shown: dict[int, int]) -> list[Link]:
+    """Return the edges among what is shown; which of them close a cycle is asked where it can matter or costs nothing."""
+    links = graph.links(shown.keys(), marks=False)
+    ids = {one: at for at, one in enumerate(dict.fromkeys(end for link in links for end in (link.src, link.dst)))}
+    pairs = sorted({ids[link.first] << paths.SHIFT | ids[link.last] for link in links})
+    down = paths.side(len(ids), pairs)
+    up = paths.side(len(ids), paths.turned(pairs))
+    return graph.links(shown.keys()) if graph.loaded or paths.cycles(up, down) else links
