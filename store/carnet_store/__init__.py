@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from carnet_store.domain.gate import GateStatus, ItemStatus
     from carnet_store.domain.inbox import Duty
     from carnet_store.storage.acts import Acts, Written
+    from carnet_store.storage.focusing import Focus, FocusNode, Fold
+    from carnet_store.storage.graph import Graph
+    from carnet_store.storage.graph_values import Link, Overview, Totals, TreeLine, Why
+    from carnet_store.storage.impact import Crossing, Impact
     from carnet_store.storage.project import EntityRow, Look, Neighbours, Project
+    from carnet_store.storage.search import Hit
     from carnet_store.storage.store import ProjectRow, Store
 
 _PLACES = {
@@ -36,7 +41,19 @@ _PLACES = {
     "Duty": "domain.inbox",
     "Acts": "storage.acts",
     "Written": "storage.acts",
+    "Focus": "storage.focusing",
+    "FocusNode": "storage.focusing",
+    "Fold": "storage.focusing",
+    "Graph": "storage.graph",
+    "Link": "storage.graph_values",
+    "Overview": "storage.graph_values",
+    "Totals": "storage.graph_values",
+    "TreeLine": "storage.graph_values",
+    "Why": "storage.graph_values",
+    "Crossing": "storage.impact",
+    "Impact": "storage.impact",
     "EntityRow": "storage.project",
+    "Hit": "storage.search",
     "Look": "storage.project",
     "Neighbours": "storage.project",
     "Project": "storage.project",
@@ -49,22 +66,34 @@ __all__ = [
     "Busy",
     "CarnetError",
     "Change",
+    "Crossing",
     "Desk",
     "Duty",
     "EntityRow",
+    "Focus",
+    "FocusNode",
+    "Fold",
     "GateStatus",
+    "Graph",
+    "Hit",
+    "Impact",
     "Invalid",
     "ItemStatus",
+    "Link",
     "Look",
     "Neighbours",
     "NotFound",
+    "Overview",
     "Project",
     "ProjectRow",
     "Refused",
     "Store",
     "TooNew",
+    "Totals",
+    "TreeLine",
     "Untrusted",
     "Usage",
+    "Why",
     "Written",
 ]
 

@@ -167,8 +167,8 @@ def _me(db: sqlite3.Connection, environ: Mapping[str, str]) -> str | None:
             continue
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             text = file.read()
-        query = "SELECT json_extract(?1, '$.person'), json_extract(?1, '$.name'), json_extract(?1, '$.mail')"
-        person, called, mail = db.execute(query, (text,)).fetchone()
+        query = "SELECT json_extract(:file, '$.person'), json_extract(:file, '$.name'), json_extract(:file, '$.mail')"
+        person, called, mail = db.execute(query, {"file": text}).fetchone()
         if not wanted or wanted in (called.casefold(), mail.casefold()):
             found.append(str(person))
     return found[0] if len(found) == 1 else None

@@ -19,7 +19,7 @@ from carnet_store.errors import Invalid
 SIGNED = {
     "ledger.founded", "chain.opened", "roster.set", "person.key_added", "person.revoked", "fork.adopted", "event.adopted",
     "gate.signed", "waiver.granted", "na.confirmed", "gate.overridden", "custody.offered", "custody.accepted",
-    "custody.refused", "readback.confirmed", "handoff.returned", "value.erased", "template.adopted",
+    "custody.refused", "readback.confirmed", "handoff.returned", "recall.lifted", "value.erased", "template.adopted",
 }  # fmt: skip
 
 

@@ -50,6 +50,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "reply": "record:reply",
         "close-question": "record:close_question",
         "comment": "record:comment",
+        "annotate": "annotate:annotate",
         "retract": "record:retract",
         "confirm": "record:confirm",
     },

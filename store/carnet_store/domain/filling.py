@@ -38,11 +38,13 @@ class Surroundings:
         model: the version that is handed over.
         makers: the runs that made it, or what it is a registered version of.
         evaluations: runs that used the model and recorded metrics.
+        same: what it is a registered version of: models that it comes from and that its makers made.
         parents: models that it comes `from` and that its makers did not make: a base model.
         inputs: for each run id, the nodes that it used, nearest first.
         made: for each run id, the nodes that it made.
         origins: for each dataset id, the runs that made it.
-        siblings: other runs of the same experiment, newest first.
+        steps: the runs that came before the makers, the first one first.
+        siblings: other runs of the same experiment or stage, newest first.
         decisions: decisions about the model or its makers that stand, newest first.
         criteria: the criteria of the model line.
     """
@@ -50,10 +52,12 @@ class Surroundings:
     model: Node
     makers: tuple[Node, ...] = ()
     evaluations: tuple[Node, ...] = ()
+    same: tuple[Node, ...] = ()
     parents: tuple[Node, ...] = ()
     inputs: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     made: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
     origins: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+    steps: tuple[Node, ...] = ()
     siblings: tuple[Node, ...] = ()
     decisions: tuple[DecisionView, ...] = ()
     criteria: Node | None = None
@@ -217,7 +221,14 @@ def _search(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
     if not lines:
         return None
     experiment = maker.attrs.get("experiment")
-    where = f" of experiment {experiment}" if isinstance(experiment, str) and experiment else ""
+    stage = maker.attrs.get("stage")
+    where = (
+        f" of experiment {experiment}"
+        if isinstance(experiment, str) and experiment
+        else f" of stage {stage}"
+        if stage
+        else ""
+    )
     first = f"{len(runs)} recorded runs{where}; taken: {maker.title}."
     return _text([first, *lines[:AT_MOST]], f"{len(runs)} runs{where}", runs[:AT_MOST])
 
@@ -307,7 +318,7 @@ def _contexts(run: Node) -> Mapping[str, object]:
 
 
 def _evaluation_data(around: Surroundings) -> list[Node]:
-    """Return datasets that a source marks as evaluation, or that only a run which evaluated the model used."""
+    """Return datasets that a source marks as evaluation, or that a run which evaluated the model used."""
     found = []
     for run in (*around.evaluations, *around.makers):
         for node in around.inputs.get(run.id, ()):
@@ -318,8 +329,13 @@ def _evaluation_data(around: Surroundings) -> list[Node]:
 
 
 def _training_data(around: Surroundings) -> list[Node]:
-    evaluated = {node.id for node in _evaluation_data(around)}
-    return [node for node in around.used(around.makers, "dataset") if node.id not in evaluated]
+    """Return what the makers used, without what their source marks as evaluation."""
+    found = {}
+    for run in around.makers:
+        for node in around.inputs.get(run.id, ()):
+            if node.kind == "dataset" and str(_contexts(run).get(node.title, "")).lower() not in EVALUATED:
+                found[node.id] = node
+    return list(found.values())
 
 
 @_query("data.training")
@@ -338,11 +354,26 @@ def _evaluate(around: Surroundings, item: Item, lookups: Lookups) -> Found | Non
 
 @_query("data.holdout")
 def _holdout(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
-    """Give the evaluation data, where each has a digest of its bytes."""
-    data = _evaluation_data(around)
-    if not data or not all(node.digests for node in data):
+    """Give the evaluation data, where each has a digest of its bytes and none of it was trained on."""
+    data, trained = _evaluation_data(around), {node.id for node in _training_data(around)}
+    if not data or not all(node.digests for node in data) or any(node.id in trained for node in data):
         return None
     return _links(data, f"{_names(data)}, with digest")
+
+
+@_query("data.steps")
+def _prepared(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
+    """Give what ran between the first input and training, in order, as it was recorded: name, command, parameters."""
+    lines = []
+    for run in around.steps:
+        command = run.attrs.get("command")
+        if not isinstance(command, str) or not command:
+            return None
+        params = ", ".join(f"{name}={text}" for name, text in sorted(run.params.items()))
+        lines.append(f"{run.title}: {command}" + (f" ({params})" if params else ""))
+    if len(lines) > AT_MOST:
+        return None
+    return _text(lines, f"{len(lines)} recorded steps before {_names(around.makers)}", around.steps)
 
 
 @_query("data.preparation")
@@ -451,7 +482,7 @@ def _owner(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
 @_query("model.type")
 def _type(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
     """Give kind of model with inputs and outputs, where its source recorded a signature."""
-    for node in (around.model, *around.parents):
+    for node in (around.model, *around.same, *around.parents):
         kind, signature = node.attrs.get("model_type") or node.attrs.get("flavors"), node.attrs.get("signature")
         if kind and isinstance(signature, Mapping) and signature.get("inputs") and signature.get("outputs"):
             words = ", ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
@@ -466,4 +497,6 @@ def _licence(around: Surroundings, item: Item, lookups: Lookups) -> Found | None
     licence = around.model.attrs.get("licence") or around.model.attrs.get("license")
     if not isinstance(licence, str) or not licence:
         return None
-    return _text([f"{licence}, as recorded with {around.model.title}"], f"named by {around.model.title}", [around.model])
+    return _text(
+        [f"{licence}, as recorded with {around.model.title}"], f"named by {around.model.title}", [around.model]
+    )

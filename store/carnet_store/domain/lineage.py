@@ -24,6 +24,9 @@ NODES: Final = (
 RELATIONS: Final = ("used", "made", "from")
 WORDS: Final[Mapping[str, str]] = {"used": "used", "made": "made", "from": "comes from"}
 
+TALK: Final = frozenset({"comment.added", "annotation.added", "annotation.resolved"})
+"""Kinds that say something of an entity and change nothing of it."""
+
 # Required provenance per kind of entity; what is missing is named, never guessed.
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "dataset": ("source", "owner"),
@@ -163,8 +166,8 @@ class Node:
 
 
 def state_of(changes: Iterable[Change]) -> str:
-    """Return the SHA-256 over an entity's live changes, comments left out (docs/format.md section 8.1)."""
-    lines = sorted(state_digest_line(c.id, c.commitment) for c in changes if c.live and c.kind != "comment.added")
+    """Return the SHA-256 over an entity's live changes, comments and annotations left out (docs/format.md section 8.1)."""
+    lines = sorted(state_digest_line(c.id, c.commitment) for c in changes if c.live and c.kind not in TALK)
     return sha256_hex(b"".join(lines))
 
 

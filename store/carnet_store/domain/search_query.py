@@ -28,9 +28,7 @@ _SIGN: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_SIGNS: Final = re.compile(f"([{_SIGN}])(?=[{_SIGN}])")
-_ANY_SIGN: Final = re.compile(f"[{_SIGN}]")
-_TOKEN: Final = re.compile(rf"[{_SIGN}]|[^\W_{_SIGN}]+")
+_TOKEN: Final = rf"[{_SIGN}]|[^\W_{_SIGN}]+"
 _QUOTES: Final = {ord(sign): '"' for sign in "„“”«»‟"}
 _WORDS: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
 _SPACE: Final = {code: " " for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
@@ -61,7 +59,7 @@ class Term:
         if within:
             return re.compile(re.escape(fold(self.text)))
         parts = [re.escape(token) for token in self.tokens]
-        signs = [bool(_ANY_SIGN.fullmatch(token)) for token in self.tokens]
+        signs = [bool(_pattern(f"[{_SIGN}]").fullmatch(token)) for token in self.tokens]
         middle = "".join(
             part if at == 0 else (r"[\W_]*" if signs[at] or signs[at - 1] else r"[\W_]+") + part
             for at, part in enumerate(parts)
@@ -136,7 +134,7 @@ def parse(text: str) -> Query:
 
 def tokens_of(text: str) -> tuple[str, ...]:
     """Return the folded words of a text; each sign of a script without blanks by itself."""
-    return tuple(_TOKEN.findall(fold(text)))
+    return tuple(_pattern(_TOKEN).findall(fold(text)))
 
 
 def plain(texts: Iterable[str]) -> str:
@@ -146,7 +144,7 @@ def plain(texts: Iterable[str]) -> str:
 
 def split_signs(text: str) -> str:
     """Return a text with a separator between signs that are written without blanks."""
-    return text if text.isascii() else _SIGNS.sub(rf"\1{GLUE}", text)
+    return text if text.isascii() else _pattern(rf"([{_SIGN}])(?=[{_SIGN}])").sub(rf"\1{GLUE}", text)
 
 
 def fold(text: str) -> str:
@@ -156,9 +154,13 @@ def fold(text: str) -> str:
     return "".join(_folded(char) for char in text)
 
 
+_pattern = lru_cache(maxsize=16)(re.compile)
+"""Compile when first needed: these classes of signs take 8 ms, and whoever opens a store may never search."""
+
+
 @lru_cache(maxsize=8192)
 def _folded(char: str) -> str:
-    if _ANY_SIGN.match(char):
+    if _pattern(f"[{_SIGN}]").match(char):
         return char
     return "".join(part for part in normalize("NFD", char.lower()) if not combining(part))
 

@@ -89,6 +89,17 @@ class Bundle:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a bundle would hold: events and the bytes of their lines, objects that go along and their bytes, objects that do not."""
+
+    events: int
+    event_bytes: int
+    objects: int
+    object_bytes: int
+    missing: int
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +194,31 @@ def write(
 
         size = writing(path, fill)
     return Written(path, packed[MANIFEST].sha256, ledger.id, total, len(rows), len(missing), size, manifest.heads, used)
+
+
+def foresee(
+    ledger: Ledger,
+    objects: Objects,
+    *,
+    base: Mapping[str, str] | None = None,
+    with_objects: bool = True,
+    progress: Progress | None = None,
+) -> Foreseen:
+    """Say what `write` would put into a bundle as the record stands; nothing is written, no object is read."""
+    found, total, size, done = References(), 0, 0, 0
+    with _snapshot(ledger):
+        _, starts = _starts(ledger, base or {})
+        heads = [(head, starts.get(head.no, head.start)) for head in ledger.heads()]
+        total = sum(head.seq - start + 1 for head, start in heads if start <= head.seq)
+        for head, start in heads:
+            if start > head.seq:
+                continue
+            size += sum(len(line) + 1 for line in found.watch(ledger.lines(head.no, start, head.seq)))
+            done += head.seq - start + 1
+            if progress:
+                progress("events", done, total)
+        rows, missing = _objects_to_send(ledger, objects, found, with_objects=with_objects)
+    return Foreseen(total, size, len(rows), sum(row.size for row in rows), len(missing))
 
 
 @contextlib.contextmanager

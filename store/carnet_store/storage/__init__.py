@@ -4,6 +4,6 @@ Every kind of change must be known before anything is folded: a fold that did no
 imports this room registers them all.
 """
 
-from carnet_store.domain import decisions, erasure, handoff, lineage, roster
+from carnet_store.domain import annotation, decisions, erasure, handoff, lineage, roster
 
-__all__ = ["decisions", "erasure", "handoff", "lineage", "roster"]
+__all__ = ["annotation", "decisions", "erasure", "handoff", "lineage", "roster"]

@@ -13,6 +13,7 @@ import msgspec
 
 from carnet_store.core import canonical
 from carnet_store.storage.acting import LoadedPack, Me, Named, Written
+from carnet_store.storage.annotation_acts import AnnotationActs
 from carnet_store.storage.fact_acts import FactActs
 from carnet_store.storage.handoff_acts import HandoffActs
 from carnet_store.storage.people_acts import PeopleActs
@@ -22,7 +23,7 @@ from carnet_store.storage.record_acts import RecordActs
 __all__ = ["Acts", "LoadedPack", "Me", "Named", "Written"]
 
 
-class Acts(PeopleActs, RecordActs, RecallActs, FactActs, HandoffActs):
+class Acts(PeopleActs, RecordActs, AnnotationActs, RecallActs, FactActs, HandoffActs):
     """The acts of one person on one project, and that person's private drafts."""
 
     def keep_draft(self, subject: str, value: Mapping[str, Any]) -> None:

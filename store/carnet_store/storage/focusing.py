@@ -96,14 +96,16 @@ def focus(
     asked: dict[tuple[int, str], _Near] = {}
     for side, sign, hops in (("up", -1, up), ("down", 1, down)):
         frontier = [centre]
+        met = {centre}  # in a cycle a node lies on both sides, and is followed on both
         for hop in range(1, hops + 1):
             further: list[int] = []
             for node, near in zip(frontier, _around(graph, frontier, side), strict=True):
                 asked[node, side] = near
-                chosen = _chosen(near, fan, kept)
-                for no in chosen:
+                for no in _chosen(near, fan, kept):
                     if no not in shown and len(shown) < limit:
                         shown[no] = sign * hop
+                    if no in shown and no not in met:
+                        met.add(no)
                         further.append(no)
             frontier = further
             if not frontier:

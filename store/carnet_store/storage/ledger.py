@@ -146,11 +146,13 @@ class Ledger:
             if people.author(head.no) not in members:
                 continue  # what a stranger claims moves no time
             rows = self.db.execute(
-                "SELECT v.t FROM event v WHERE v.id BETWEEN ?1 AND ?2 AND v.t BETWEEN ?3 AND ?4 AND EXISTS"
-                " (SELECT 1 FROM change c WHERE c.id BETWEEN v.id << ?5 AND (v.id << ?5 | ?6) AND c.counts = 0)"
+                "SELECT v.t FROM event v WHERE v.id BETWEEN :first AND :last AND v.t BETWEEN :after AND :until AND EXISTS"
+                " (SELECT 1 FROM change c WHERE c.id BETWEEN v.id << :bits AND (v.id << :bits | :mask) AND c.counts = 0)"
                 " ORDER BY v.id DESC LIMIT 1",
-                (event_number(head.no, head.start), event_number(head.no, head.seq), newest + 1, clock + DAY, INDEX_BITS,
-                 INDEX_MASK),
+                {
+                    "first": event_number(head.no, head.start), "last": event_number(head.no, head.seq), "after": newest + 1,
+                    "until": clock + DAY, "bits": INDEX_BITS, "mask": INDEX_MASK,
+                },
             ) if head.t > newest else ()  # fmt: skip
             newest = max((newest, *(t for (t,) in rows)))
         return newest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from carnet_store.core.fold import Change
 from carnet_store.domain import package
-from carnet_store.domain.completeness import Completeness
+from carnet_store.domain.annotation import Thread, read_threads
 from carnet_store.domain.decisions import DecisionView, QuestionView, read_decision, read_question
 from carnet_store.domain.gate import GateStatus, Scene, gate_status
 from carnet_store.domain.handoff import Answered, Handoff, PackRef, read_handoff
@@ -23,7 +23,6 @@ from carnet_store.domain.people import Members, People
 from carnet_store.domain.recall import RecallView, live_recalls
 from carnet_store.domain.template import Checklist, Pack, checklist
 from carnet_store.errors import Invalid, NotFound, Usage
-from carnet_store.storage import completing
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.lookups import RecordLookups
 from carnet_store.storage.objects import Objects
@@ -31,6 +30,8 @@ from carnet_store.storage.schema import INDEX_BITS
 from carnet_store.storage.search import Hit, Progress, SearchIndex
 
 if TYPE_CHECKING:
+    from carnet_store.domain.completeness import Completeness
+    from carnet_store.storage.completing import Report
     from carnet_store.storage.graph import Graph
 
 
@@ -285,17 +286,30 @@ class Project:
 
     def completeness(self, entity: str) -> Completeness | None:
         """Return how complete the metadata of one thing is; None where it is not declared."""
-        return completing.completeness_of(self, entity)
+        from carnet_store.storage.completing import completeness_of
+
+        return completeness_of(self, entity)
 
     def completeness_report(
         self, kinds: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
-    ) -> completing.Report:
+    ) -> Report:
         """Return how complete all datasets, features, models and evaluation runs are; see `completing.report`."""
-        return completing.report(self, kinds, progress)
+        from carnet_store.storage.completing import report
+
+        return report(self, kinds, progress)
 
     def provenance(self, entity: str) -> tuple[int, int]:
         """Return how many of the things that one comes from are complete, and how many there are."""
-        return completing.provenance(self, entity)
+        from carnet_store.storage.completing import provenance
+
+        return provenance(self, entity)
+
+    def annotations(self, document: str) -> list[Thread]:
+        """Return the annotated cells of a document and of all documents of its name: an edited notebook is another document."""
+        name = self.row(document).name
+        rows = self.ledger.db.execute("SELECT id FROM entity WHERE kind = 'document' AND name = ? AND name <> ''", (name,))
+        threads = [t for one in sorted({document, *(row[0] for row in rows)}) for t in read_threads(one, self.changes(one))]
+        return sorted(threads, key=lambda thread: (thread.t, thread.id))
 
     def about(self, entity: str) -> tuple[list[DecisionView], list[QuestionView], list[str]]:
         """Return decisions, questions and handoffs that concern an entity."""

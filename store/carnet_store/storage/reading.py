@@ -151,9 +151,9 @@ class Reading:
         at, upto = chain, seq
         while at:
             rows = self.db.execute(  # one look into the index for each chain, however long they are
-                "SELECT no, (SELECT upto FROM see WHERE chain = ?1 AND other = no AND at <= ?2 ORDER BY at DESC LIMIT 1) AS u"
+                "SELECT no, (SELECT upto FROM see WHERE chain = :chain AND other = no AND at <= :upto ORDER BY at DESC LIMIT 1) AS u"
                 " FROM chain WHERE u IS NOT NULL",
-                (at, upto),
+                {"chain": at, "upto": upto},
             )
             for other, u in rows:
                 found[other] = max(u, found.get(other, -1))

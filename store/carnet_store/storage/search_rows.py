@@ -1,6 +1,7 @@
 """The rows that search reads, made to say what the ledgers say now: tables of `index.db`, derived and never believed for long.
 
-- One row of `said` holds the texts of an entity (of each checklist item of a handoff) as they stand: live, counting values and no others.
+- One row of `said` holds the texts of an entity (of each checklist item of a handoff) as they stand: what counts and was not replaced; findings,
+  waivers and the like also after they were closed.
 - Rows follow a ledger by the places they were made at, in one transaction. Whatever replaces a value stands on the same entity, so the
   entities of new changes are enough; where who counts differs, or all was folded anew, every entity is compared.
 - A value that was erased leaves the rows in the same transaction, and the file is rewritten after it.
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from carnet_store.core.fold import Counts
 from carnet_store.core.kind import KINDS
 from carnet_store.domain.erasure import Erased
 from carnet_store.domain.search_query import plain, split_signs
@@ -293,30 +293,39 @@ class Following:
         held = dict(self.db.execute("SELECT entity, sign FROM said_sign WHERE project = ?", (self.number,)))
         found: set[int] = set()
         sql = (
-            "SELECT e.no, e.id, c.id FROM change c JOIN entity e ON e.no = c.entity WHERE c.live = 1 AND c.counts = 0"
-            " ORDER BY e.no, c.id"
+            "SELECT e.no, e.id, c.id * 2 + c.live FROM change c JOIN entity e ON e.no = c.entity"
+            " WHERE c.counts = 0 AND (c.live = 1 OR c.kind IN (SELECT value FROM json_each(?))) ORDER BY e.no, c.id"
         )
-        for (no, entity), rows in itertools.groupby(self.ledger.execute(sql), key=lambda row: (row[0], row[1])):
+        all_rows = self.ledger.execute(sql, (self._closing(),))
+        for (no, entity), rows in itertools.groupby(all_rows, key=lambda row: (row[0], row[1])):
             if held.pop(entity, b"") != _signature(row[2] for row in rows):
                 found.add(no)
         for entity in held:  # known to the index, and nothing of it counts any more
             self._write(entity, b"", {})
         return found
 
+    def _closing(self) -> str:
+        """Return the local numbers of the kinds that are closed and not taken back, as JSON: a closed finding was found all the same."""
+        names = [name + mark for name, known in KINDS.items() if known.rule == "closing" for mark in ("", "!")]
+        query = "SELECT no FROM word WHERE text IN (SELECT value FROM json_each(?))"
+        return json.dumps([row[0] for row in self.ledger.execute(query, (json.dumps(names),))])
+
     # -- their rows --
 
     def _write_all(self, entities: Sequence[int]) -> None:
         done = 0
         sql = (
-            "SELECT e.no, e.id, c.id, k.text, c.field, c.value, v.t FROM change c JOIN entity e ON e.no = c.entity"
-            " JOIN word k ON k.no = c.kind JOIN event v ON v.id = c.id >> ?"
-            " WHERE c.entity IN (SELECT value FROM json_each(?)) AND c.live = 1 AND c.counts = ? ORDER BY e.no, c.id"
+            "SELECT e.no, e.id, c.id * 2 + c.live, k.text, c.field, c.value, v.t, c.live FROM change c"
+            " JOIN entity e ON e.no = c.entity JOIN word k ON k.no = c.kind JOIN event v ON v.id = c.id >> ?"
+            " WHERE c.entity IN (SELECT value FROM json_each(?)) AND c.counts = 0"
+            " AND (c.live = 1 OR c.kind IN (SELECT value FROM json_each(?))) ORDER BY e.no, c.id"
         )
+        closing = self._closing()
         ids = "SELECT no, id FROM entity WHERE no IN (SELECT value FROM json_each(?))"
         for at in range(0, len(entities), AT_ONCE):
             part = json.dumps(entities[at : at + AT_ONCE])
             silent = dict(self.ledger.execute(ids, (part,)).fetchall())
-            rows = self.ledger.execute(sql, (INDEX_BITS, part, int(Counts.YES)))
+            rows = self.ledger.execute(sql, (INDEX_BITS, part, closing))
             for (no, entity), group in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
                 silent.pop(no)
                 changes = [row[2:] for row in group]
@@ -403,17 +412,18 @@ class _Row:
         return _BREAK.join(_kept_text(text) for _, text in self.texts)
 
 
-def _texts(changes: Sequence[tuple[int, str, str, bytes | None, int]]) -> dict[str, _Row]:
-    """Return the rows of one entity by checklist item, from its live changes (number, kind, field, value, t)."""
+def _texts(changes: Sequence[tuple[int, str, str, bytes | None, int, int]]) -> dict[str, _Row]:
+    """Return the rows of one entity by checklist item, from its changes (sign, kind, field, value, t, live)."""
     rows: dict[str, _Row] = {}
-    set_anew = {attribute(kind, field) for _, kind, field, _, _ in changes} - {""}
-    for _, kind, field, raw, t in changes:
+    set_anew = {attribute(kind, field) for _, kind, field, _, _, _ in changes} - {""}
+    for _, kind, field, raw, t, live in changes:
         one = _said(kind.rstrip("!"), field, raw)
         if one is None:
             continue
         row = rows.setdefault(one.item, _Row([], [], set()))
         row.names += one.names
-        row.texts += [piece for piece in one.texts if kind != "entity.declared" or piece[0] not in set_anew]
+        texts = [piece for piece in one.texts if kind != "entity.declared" or piece[0] not in set_anew]
+        row.texts += texts if live else [(f"{label}, closed", text) for label, text in texts]
         row.about.update(one.about)
         if one.outcome and not (kind == "entity.declared" and "outcome" in set_anew):
             row.outcome = one.outcome

@@ -1,7 +1,7 @@
 """A store: the folder `.carnet` with its ledgers, shared objects, and the index that the inbox is read from.
 
 `index.db` holds nothing that cannot be made again: who must do what, as of the last write, so that a terminal can show it before anything
-else is loaded.
+else is loaded; and the texts that search reads.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from carnet_store.domain.inbox import Duty, Seen, duties
-from carnet_store.errors import CarnetError, Invalid, NotFound, Usage
+from carnet_store.errors import Busy, CarnetError, Invalid, NotFound, Usage
 from carnet_store.glance import INDEX, INDEX_FORMAT
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
 from carnet_store.storage.project import Project, TemplateReader
+from carnet_store.storage.search import AT_ONCE, Hit, Progress, SearchIndex
 
 FOLDER: Final = ".carnet"
 
@@ -51,6 +52,7 @@ class Store:
         self.clock = clock
         self._read_pack = read_pack
         self._open: dict[str, Project] = {}
+        self.searching = SearchIndex(self._index)
         self.on_open: Callable[[Project], None] = lambda project: None
 
     @classmethod
@@ -106,6 +108,7 @@ class Store:
         """
         if ledger not in self._open:
             project = Project(Ledger(self.ledger_path(ledger)), self.objects, self._read_pack, self.clock)
+            project.searching = self.searching
             self.on_open(project)
             self._open[ledger] = project
         return self._open[ledger]
@@ -114,6 +117,7 @@ class Store:
         """Make an empty ledger with this id; its first event is the founder's to write."""
         created = Ledger(self.ledger_path(ledger), create=True, ledger=ledger)
         project = Project(created, self.objects, self._read_pack, self.clock)
+        project.searching = self.searching
         self.on_open(project)
         self._open[ledger] = project
         return project
@@ -163,14 +167,18 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")  # derived: the worst a crash does is to have it made again
+            db.execute("PRAGMA secure_delete=ON")  # what is erased in a ledger stands in rows of inboxes and of search too
             if db.execute("PRAGMA user_version").fetchone()[0] != INDEX_FORMAT:
-                for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                    db.execute(f"DROP TABLE {table}")
+                tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC"
+                for (table,) in db.execute(tables).fetchall():  # a virtual table takes those that it is made of with it
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
                 db.execute(f"PRAGMA user_version = {INDEX_FORMAT}")
             for statement in INDEX.strip().split(";\n"):
                 db.execute(statement)
             yield db
         except sqlite3.DatabaseError as error:
+            if any(word in str(error) for word in ("locked", "busy")):
+                raise Busy("another process holds the index", "try again in a moment") from None
             db.close()
             self.index_path.unlink(missing_ok=True)
             raise Invalid(f"the index was damaged and is made anew: {error}", "repeat the command") from None
@@ -245,6 +253,21 @@ class Store:
                     "INSERT OR REPLACE INTO fresh VALUES(?, ?, ?, ?, ?, ?)", (person, project.id, heads, *named, due)
                 )
             db.execute("COMMIT")
+            self.searching.follow_in(db, project, AT_ONCE, erased=lambda: self._forget_others(db, project, persons))
+
+    @staticmethod
+    def _forget_others(db: sqlite3.Connection, project: Project, persons: Sequence[str]) -> None:
+        """Drop the rows of other persons' inboxes, which may hold what was just erased; they are made when asked for."""
+        for table in ("duty", "fresh"):
+            sql = f"DELETE FROM {table} WHERE project = ? AND person NOT IN (SELECT value FROM json_each(?))"  # noqa: S608 (own words)
+            db.execute(sql, (project.id, json.dumps(list(persons))))
+
+    def search(
+        self, text: str, *, kinds: Sequence[str] = (), limit: int = 50, progress: Progress | None = None
+    ) -> list[Hit]:
+        """Return what holds a text in any project, best first. Raises as `SearchIndex.search`."""
+        projects = [self.project(ledger) for ledger in self.project_ids()]
+        return self.searching.search(projects, text, kinds=kinds, limit=limit, progress=progress)
 
     @staticmethod
     def _due(

@@ -40,8 +40,8 @@ def surroundings(project: Project, model: str, criteria: Node | None = None) -> 
     decisions = [view for view in project.decisions() if about & set(view.decision.about)]
     replaced = {view.decision.replaces for view in decisions}
     return Surroundings(
-        model=node, makers=tuple(makers), evaluations=tuple(evaluations), parents=tuple(parents), inputs=inputs, made=made,
-        origins=origins, siblings=tuple(_siblings(project, makers)),
+        model=node, makers=tuple(makers), same=tuple(one for one in _from_models(project, node) if one not in parents), evaluations=tuple(evaluations), parents=tuple(parents), inputs=inputs, made=made,
+        origins=origins, steps=tuple(_steps(project, makers)), siblings=tuple(_siblings(project, makers)),
         decisions=tuple(view for view in decisions if view.id not in replaced), criteria=criteria,
     )  # fmt: skip
 
@@ -93,19 +93,31 @@ def _same_model(project: Project, node: Node) -> list[Node]:
     return _from_models(project, node)
 
 
+def _steps(project: Project, makers: list[Node]) -> list[Node]:
+    """Return the runs that came before the makers, the first one first."""
+    own = {run.id for run in makers}
+    far: dict[str, int] = {}
+    for run in makers:
+        for entity, hops in project.walk(run.id, up=True, limit=2_000):
+            if entity.startswith("run:") and entity not in own:
+                far[entity] = max(hops, far.get(entity, 0))
+    order = sorted(far, key=lambda entity: (-far[entity], entity))[:NEAR]
+    return _nodes(project, order)
+
+
+def _group(run: Node) -> tuple[str, str]:
+    """Return what a run is one of: its source, and there its experiment, or its stage."""
+    return (run.source[0] if run.source else "", str(run.attrs.get("experiment") or run.attrs.get("stage") or ""))
+
+
 def _siblings(project: Project, makers: list[Node]) -> list[Node]:
     """Return the other runs of the makers' experiments, newest first."""
-    wanted = {(run.source[0] if run.source else "", str(run.attrs.get("experiment", ""))) for run in makers}
-    wanted = {pair for pair in wanted if pair[1]}
+    wanted = {pair for pair in map(_group, makers) if pair[1]}
     own = {run.id for run in makers}
     if not wanted:
         return []
     rows = project.entities("run", limit=SIBLINGS)
-    return [
-        run
-        for run in _nodes(project, [row.id for row in rows if row.id not in own])
-        if (run.source[0] if run.source else "", str(run.attrs.get("experiment", ""))) in wanted
-    ]
+    return [run for run in _nodes(project, [row.id for row in rows if row.id not in own]) if _group(run) in wanted]
 
 
 # -- checks of the product itself that the graph answers ---------------------------------------------------------------
@@ -129,7 +141,7 @@ def code_snapshot(project: Project, model: str) -> Verdict:
                 gone.append(f"{code.title} has neither commit nor digest")
             elif state in (True, "true", "yes") and not held:
                 gone.append(f"{code.title} was changed when it ran, and the difference is not here")
-            elif state is None and not code.digests:
+            elif state is None and not any(one.digests for one in used):
                 open_.append(f"nobody says whether {code.title} was unchanged when {run.title} ran")
     if gone or open_:
         return Verdict("fails" if gone else "unclear", tuple((gone or open_)[:20]))

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from carnet_store.errors import CarnetError
 from carnet_store.storage.project import Project
 from carnet_store.storage.schema import file_system, is_network
+from carnet_store.storage.search_rows import has_full_text
 from carnet_store.storage.store import Store
 from carnet_store.work.identity import Keyring
 
@@ -39,6 +40,11 @@ def machine(keyring: Keyring) -> list[Observation]:
         rows.append(
             Observation("note", "sqlite", f"{sqlite3.sqlite_version}: {known}", "keep backups; update Python or SQLite")
         )
+    if not has_full_text():
+        rows.append(
+            Observation("note", "sqlite", "it was built without FTS5: carnet find reads every text, which is slow in a large store",
+                        "use a Python whose SQLite has FTS5")
+        )  # fmt: skip
     try:
         known_ones = keyring.identities()
     except CarnetError as error:

@@ -1,8 +1,8 @@
-"""Look at the record: list, find, lineage, log."""
+"""Look at the record: list, find, log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,6 @@ from carnet_tui.session import find_handoff
 
 if TYPE_CHECKING:
     from carnet_store import Project
-    from carnet_store.domain.lineage import Node
 
 _OTHERS = ("decision", "question", "handoff")
 _KINDS = (
@@ -43,18 +42,33 @@ def _kind(text: str) -> str:
     "carnet list models",
     "carnet list runs --name churn --limit 20",
     "carnet list decisions --json",
+    "carnet list datasets --missing",
     shape='{"total": count, "rows": [{"id", "kind", "name", "version", "title", "t": ms}]}; '
-    'decisions and questions also "code" and "state"',
+    'decisions and questions also "code" and "state"; with --missing {"total", "rows": [{"id", "kind", "title", "filled", "required": '
+    '[field], "percent", "missing": [{"field", "command"}]}], "kinds": {kind: figures}, "all": {"things", "complete", "filled", '
+    '"required", "percent"}}',
 )
 @click.argument("kind", required=False, default="")
 @click.option("--name", "text", default="", metavar="TEXT", help="Only those whose name holds this.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 @click.option("--start", default=0, type=click.IntRange(0), help="Leave out the first so many.")
-def list_(kind: str, text: str, limit: int, start: int) -> None:
+@click.option(
+    "--missing",
+    is_flag=True,
+    help="Datasets, features, models and evaluation runs with the metadata they lack, and figures.",
+)
+def list_(kind: str, text: str, limit: int, start: int, missing: bool) -> None:
     """List what is recorded, newest first: models, datasets, runs, documents, decisions, questions, handoffs ..."""
     here = session()
     project = here.project()
     chosen = _kind(kind) if kind else ""
+    if missing:
+        from carnet_tui.commands.missing import ASKED, show
+
+        if chosen and chosen not in ASKED:
+            raise click.UsageError(f"nothing is required of a {chosen}; --missing knows {', '.join(ASKED)}")
+        show(here, project, chosen, text, start, limit)
+        return
     if chosen in _OTHERS:
         rows = _others(project, chosen, text)
         total = len(rows)
@@ -102,166 +116,64 @@ def _others(project: Project, kind: str, text: str) -> list[dict[str, Any]]:
 @command(
     "find",
     "carnet find telco",
-    "carnet find 'why not logistic' --json",
-    shape='[{"id", "kind", "title", "where": what matched, "text"}]',
+    "carnet find max_depth=12 --kind run --kind decision",
+    "carnet find '\"easier to explain\" logis*' --json",
+    shape='[{"id", "kind", "title", "item": of a handoff, "where": the field, "text": the text around, "marks": [[start, end]] in it, '
+    '"outcome", "t": ms}]',
 )
-@click.argument("text")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
-def find(text: str, limit: int) -> None:
-    """Find a text in names, decisions, questions, replies, answers and comments."""
+@click.argument("words", nargs=-1, required=True)
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="Only things of this kind: runs, decisions ... Repeatable."
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="At most so many.")
+def find(words: tuple[str, ...], kinds: tuple[str, ...], limit: int) -> None:
+    """Find texts: names, parameters, attributes, decisions, questions, replies, comments, answers, findings, notes.
+
+    All words must occur, in any order and case, accents or not; `"a phrase"` stays together and `begin*` begins a word. Nothing
+    else that is typed has a meaning. Where no word is found, words that begin so are, then parts of words. A run that was rejected
+    comes with the decision that rejected it. The best come first; what matches stands in [ ].
+    """
     here = session()
     project = here.project()
-    rows = [
-        {"id": r.id, "kind": r.kind, "title": r.title, "where": "name", "text": r.title}
-        for r in project.entities(text=text, limit=limit)
-    ]
-    wanted = text.casefold()
-    for entity, title, where, said in _texts(project):
-        if len(rows) >= limit:
-            break
-        if wanted in said.casefold():
-            rows.append({"id": entity, "kind": entity.partition(":")[0], "title": title, "where": where, "text": said})
+    chosen = [_kind(kind) for kind in kinds]
+    text = " ".join(words)
+    with console.progress("reading the record") as hear:
+        hits = project.search(text, kinds=chosen, limit=limit, progress=lambda done, total: hear("things", done, total))
+    codes = {hit.entity: project.code(hit.entity) for hit in hits if hit.kind in ("decision", "question")}
+    rows: list[dict[str, Any]] = [
+        {
+            "id": hit.entity, "kind": hit.kind, "title": f"{codes.get(hit.entity, '')} {hit.title}".strip(), "item": hit.item,
+            "where": hit.field, "text": hit.snippet, "marks": [list(mark) for mark in hit.marks], "outcome": hit.outcome, "t": hit.t,
+        }
+        for hit in hits
+    ]  # fmt: skip
     if here.json:
         console.out_json(rows)
         return
-    console.table([[r["kind"], r["title"], r["where"], _around(r["text"], text), r["id"]] for r in rows])
+    console.table(
+        [
+            [row["kind"], _short(row["title"]), row["outcome"], row["item"] or row["where"], _marked(row["text"], row["marks"]), row["id"]]
+            for row in rows
+        ],
+        ("kind", "name", "", "where", "text", "id"),
+    )  # fmt: skip
+    if len(rows) == limit:
+        console.talk(f"The best {limit}. More: --limit {min(limit * 2, 1_000)}, or more words")
     if not rows:
         console.talk(f"{text!r} is nowhere in {project.name}.")
 
 
-def _texts(project: Project) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (entity, title, where, text) of what people wrote, newest subjects first."""
-    for d in project.decisions():
-        title = f"{project.code(d.id)} {d.decision.choice}"
-        for where, said in (
-            ("question", d.decision.question), ("choice", d.decision.choice), ("reason", d.decision.reason),
-            ("context", d.decision.context), ("consequences", d.decision.consequences),
-            *(("constraint", c) for c in d.decision.constraints),
-            *(("option", f"{o.title}: {o.why}" if o.why else o.title) for o in d.decision.options),
-        ):  # fmt: skip
-            yield d.id, title, where, said
-    for q in project.questions():
-        title = project.code(q.id)
-        yield q.id, title, "question", q.question.text
-        for reply in q.replies:
-            yield q.id, title, "reply", reply.text
-    for h in project.handoffs():
-        title = project.title(h.id)
-        for item, answers in h.answers.items():
-            for change in answers:
-                yield h.id, title, item, _said(getattr(change.value, "answer", {}))
-        for comment in h.comments:
-            yield h.id, title, "comment", str(getattr(comment.value, "text", ""))
+def _short(title: str, room: int = 40) -> str:
+    return title if len(title) <= room else title[: room - 1] + "…"
 
 
-def _said(value: object) -> str:
-    """Return the texts within an answer, blanks between."""
-    if isinstance(value, dict):
-        return " ".join(_said(part) for part in value.values())
-    if isinstance(value, list | tuple):
-        return " ".join(_said(part) for part in value)
-    return str(value)
-
-
-def _around(text: str, wanted: str, room: int = 60) -> str:
-    """Return the part of a text around what was looked for."""
-    at = max(0, text.casefold().find(wanted.casefold()) - room // 3)
-    return ("…" if at else "") + text[at : at + room].replace("\n", " ") + ("…" if len(text) > at + room else "")
-
-
-@command(
-    "lineage",
-    "carnet lineage churn@2",
-    "carnet lineage r-012 --up 3",
-    "carnet lineage telco --down 9 --json",
-    shape='{"node": {...}, "up": [{"id", "kind", "title", "relation", "hops"}], "down": [...], "ups": count, "downs": count, '
-    '"about": {"decisions": [id], "questions": [id], "handoffs": [id]}}',
-)
-@click.argument("node", type=NODE, metavar="NODE")
-@click.option("--up", default=None, type=click.IntRange(1, 64), help="Follow what it comes from so many hops.")
-@click.option("--down", default=None, type=click.IntRange(1, 64), help="Follow what came of it so many hops.")
-@click.option(
-    "--limit", default=200, show_default=True, type=click.IntRange(1, 100_000), help="At most so many a side."
-)
-def lineage(node: str, up: int | None, down: int | None, limit: int) -> None:
-    """Show what a thing comes from and what came of it: one hop, or as many as asked."""
-    here = session()
-    project = here.project()
-    entity = project.resolve(node)
-    near = project.neighbours(entity, limit)
-    sides: dict[str, list[dict[str, Any]]] = {}
-    for name, hops, first in (("up", up, near.up), ("down", down, near.down)):
-        if (up or down) and not hops:
-            sides[name] = []
-            continue
-        rows = [_neighbour(relation, row.id, row.kind, row.title, 1) for relation, row in first]
-        if hops and hops > 1:
-            known = {row["id"] for row in rows}
-            for found, distance in project.walk(entity, up=name == "up", limit=limit):
-                if 1 < distance <= hops and found not in known:
-                    row = project.row(found)
-                    rows.append(_neighbour("", row.id, row.kind, row.title, distance))
-        sides[name] = rows[:limit]
-    decisions, questions, handoffs = project.about(entity)
-    if here.json:
-        console.out_json(
-            {"node": _node(near.node), **sides, "ups": near.ups, "downs": near.downs,
-             "about": {"decisions": [d.id for d in decisions], "questions": [q.id for q in questions], "handoffs": handoffs}}
-        )  # fmt: skip
-        return
-    _show_node(project, near.node)
-    for name, title, count in (("up", "COMES FROM", near.ups), ("down", "CAME OF IT", near.downs)):
-        if sides[name] or not (up or down):
-            console.out(f"{title} ({count})" if count else title)
-            console.table(
-                [
-                    [row["relation"] or f"{row['hops']} hops", row["kind"], row["title"], row["id"]]
-                    for row in sides[name]
-                ]
-                or [["nothing recorded"]],
-                indent="  ",
-            )
-    for title, lines in (
-        ("DECISIONS", [[project.code(d.id), d.decision.choice, d.decision.question] for d in decisions]),
-        ("QUESTIONS", [[project.code(q.id), q.state, q.question.text] for q in questions]),
-        ("HANDOFFS", [[project.look(h).checklist.gate.title, project.look(h).status.verdict, h] for h in handoffs]),
-    ):
-        if lines:
-            console.out(title)
-            console.table(lines, indent="  ")
-
-
-def _neighbour(relation: str, entity: str, kind: str, title: str, hops: int) -> dict[str, Any]:
-    return {"id": entity, "kind": kind, "title": title, "relation": relation, "hops": hops}
-
-
-def _node(node: Node) -> dict[str, Any]:
-    return {
-        "id": node.id, "kind": node.kind, "title": node.title, "name": node.name, "version": node.version,
-        "attrs": dict(node.attrs), "digests": dict(node.digests), "params": dict(node.params),
-        "metrics": console.plain(node.metrics), "criteria": console.plain(node.criteria), "missing": node.missing(),
-        "conflicts": node.conflicts, "t": node.t, "person": node.person,
-    }  # fmt: skip
-
-
-def _show_node(project: Project, node: Node) -> None:
-    console.out(f"{node.title}  {node.kind}  {node.id}")
-    who = project.person_name(node.person)
-    rows = [["declared", f"by {who}, {console.moment(node.t)}"]]
-    rows += [[name, str(value)] for name, value in sorted(node.attrs.items())]
-    rows += [[name, digest] for name, digest in sorted(node.digests.items())]
-    rows += [["param " + name, value] for name, value in sorted(node.params.items())]
-    rows += [
-        ["metric " + m.name, " ".join(part for part in (m.value, m.unit, m.split and f"on {m.split}", m.slice) if part)]
-        for m in node.metrics
-    ]
-    rows += [
-        ["criterion " + c.id, f"{c.name} {c.op} {c.value} {c.unit} {c.split and 'on ' + c.split}"]
-        for c in node.criteria
-    ]
-    rows += [["missing", name] for name in node.missing()]
-    rows += [["in conflict", name] for name in node.conflicts]
-    console.table(rows, indent="  ")
+def _marked(text: str, marks: Sequence[Sequence[int]]) -> str:
+    """Return a snippet with what matches in brackets."""
+    parts, at = [], 0
+    for start, end in marks:
+        parts += [text[at:start], "[", text[start:end], "]"]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 @command(

@@ -185,6 +185,12 @@ TELLERS: Mapping[str, Teller] = {
     "change.retracted": _retracted,
     "criteria.set": lambda v, c, n: f"set {plural(len(v.rows), 'criterion', 'criteria')} for {n.title(c.entity)}",
     "comment.added": _commented,
+    "annotation.added": lambda v, c, n: (
+        f"{'replied to an annotation' if v.to else 'annotated a cell'} of {n.title(c.entity)}: {_short(v.text)}"
+    ),
+    "annotation.resolved": lambda v, c, n: (
+        f"resolved an annotation of {n.title(c.entity)}" + (f": {_short(v.note)}" if v.note else "")
+    ),
     "decision.recorded": _decided,
     "decision.confirmed": lambda v, c, n: f"confirmed {n.title(c.entity)}, which was typed in that name",
     "question.asked": _asked,
@@ -218,6 +224,9 @@ TELLERS: Mapping[str, Teller] = {
     ),
     "handoff.returned": lambda v, c, n: f"returned {n.title(c.entity)}: {_short(v.reason)}",
     "handoff.abandoned": lambda v, c, n: f"abandoned the handoff of {n.title(c.entity)}: {_short(v.reason)}",
+    "handoff.recalled": lambda v, c, n: f"shut {n.title(c.entity)} by recalling {n.title(v.entity)}: {_short(v.reason)}",
+    "recall.declared": lambda v, c, n: f"recalled {n.title(c.entity)}: {_short(v.reason)}",
+    "recall.lifted": lambda v, c, n: f"lifted the recall of {n.title(c.entity)}: {_short(v.reason)}",
     "custody.offered": _custody("offered"),
     "custody.accepted": _custody("accepted"),
     "custody.refused": _custody("refused"),
