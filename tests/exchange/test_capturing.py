@@ -103,8 +103,8 @@ def test_two_persons_who_took_in_different_states(world: Any) -> None:
     bob = world.replica("bob")
     bob.pull(ana)
     for replica, attrs, params in (
-        (ana, {"status": "running"}, {"lr": "0.1"}),
-        (bob, {"status": "finished", "exit": "0"}, {"lr": "0.1", "seed": "7"}),
+        (ana, {"status": "running", "owner": "Ana"}, {"lr": "0.1"}),
+        (bob, {"status": "finished", "owner": "Bo"}, {"lr": "0.1", "seed": "7"}),
     ):
         fact = sourced("run", "mlflow", "a" * 32, name="r-1", attrs=attrs, params=params)
         replica.act(fact.entity, "entity.declared", dict(fact.value))
@@ -112,8 +112,8 @@ def test_two_persons_who_took_in_different_states(world: Any) -> None:
     entity = sourced("run", "mlflow", "a" * 32, name="r-1").entity
     nodes = [read_node(entity, replica.ledger.projection.changes(entity)) for replica in (ana, bob)]
     assert nodes[0] == nodes[1] and nodes[0] is not None
-    assert nodes[0].params == {"lr": "0.1", "seed": "7"} and nodes[0].attrs["exit"] == "0"
-    assert nodes[0].conflicts == ("status",)
+    assert nodes[0].params == {"lr": "0.1", "seed": "7"} and nodes[0].attrs["status"] == "finished"
+    assert nodes[0].conflicts == ("owner",)
 
 
 def test_what_cannot_stand_in_a_ledger_is_named(take: Callable[..., Any]) -> None:
@@ -196,7 +196,16 @@ def test_addresses_of_another_machine_are_found_by_map(tmp_path: Path) -> None:
     for text in ("data/a b.csv", str(here), f"file://{tmp_path}/data/a%20b.csv", "file:data/a%20b.csv", "/home/ana/data/a b.csv",
                  "file:///home/ana/data/a%20b.csv", "s3://bucket/a%20b.csv"):  # fmt: skip
         assert source.find(text) == here, text
-    for text in ("s3://other/a.csv", "file:///C:/data/a.csv", "/nowhere/a.csv", "C:\\data\\a.csv", "x" * 5000, "\0"):
+    for text in (
+        "s3://other/a.csv",
+        "file:///C:/data/a.csv",
+        "/nowhere/a.csv",
+        "C:\\data\\a.csv",
+        "x" * 5000,
+        "\0",
+        "https://[",
+        "/home/anabel/data/a b.csv",
+    ):
         assert source.find(text) is None, text
     assert source.sha256(here)[1] == 1
     with pytest.raises(Invalid):

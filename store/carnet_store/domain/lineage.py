@@ -171,6 +171,12 @@ def state_of(changes: Iterable[Change]) -> str:
     return sha256_hex(b"".join(lines))
 
 
+MOVING: Final = frozenset({
+    "aliases", "branch", "commits", "ended", "history", "lifecycle", "stage", "stages", "stale", "status", "tags", "unreachable", "uri",
+})  # fmt: skip
+"""Attributes that a source goes on changing: of two states taken in apart the newer is shown, and they are no conflict."""
+
+
 def shown_name(key: str) -> str:
     """Return the name that a key of the record stands for: one that is not ASCII is kept percent-encoded (docs/format.md section 2)."""
     if "%" not in key:
@@ -195,7 +201,7 @@ def _said(
         if not isinstance(one, Declared):
             continue
         for name, value in ((shown_name(key), value) for key, value in one.attrs.items()):
-            apart |= {name} if name in attrs and attrs[name] != value else set()
+            apart |= {name} if name in attrs and attrs[name] != value and name not in MOVING else set()
             attrs[name] = value
         for name, text in ((shown_name(key), text) for key, text in one.params.items()):
             apart |= {f"params.{name}"} if name in params and params[name] != text else set()

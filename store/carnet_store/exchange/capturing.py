@@ -213,7 +213,7 @@ def _add(acts: Acts, made: CapturePlan, thing: Thing, fact: Fact, blobs: list[by
         made.counts[thing.ref.kind, news.state] += 1
         if len(made.things) < SHOWN and news.state != "known":
             made.things.append(Planned(fact.entity, thing.ref.kind, title, news.state))
-        if thing.ref.kind == "run" and thing.at > made.newest[2]:
+        if thing.ref.kind == "run" and thing.at >= made.newest[2]:
             made.newest = (fact.entity, title, thing.at)
         if news.state != "known":
             for data in blobs:

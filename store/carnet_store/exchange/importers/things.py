@@ -165,28 +165,34 @@ class Source:
         Takes `file:` in every spelling, absolute paths of another machine (by `maps`), and paths relative to `beside`
         (the source's own folder where it is not given). Nothing outside what exists is made up.
         """
-        for old, new in self.maps:
-            if uri.startswith(old):
-                found = Path(new) / unquote(uri[len(old) :]).lstrip("/\\")
-                return found if found.exists() else None
-        parts = urlsplit(uri)
-        text = uri
-        if len(parts.scheme) > 1:
-            if parts.scheme != "file":
-                return None
-            text = unquote(parts.path)
-        if PureWindowsPath(text.lstrip("/")).drive:
-            return None
-        for old, new in self.maps:
-            if text.startswith(old):
-                found = Path(new) / text[len(old) :].lstrip("/")
-                return found if found.exists() else None
-        base = beside or (self.path if self.path.is_dir() else self.path.parent)
         try:
+            parts = urlsplit(uri)
+            text = uri
+            mapped = self._mapped(uri) or self._mapped(unquote(uri))
+            if mapped is not None:
+                return mapped if mapped.exists() else None
+            if len(parts.scheme) > 1:
+                if parts.scheme != "file":
+                    return None
+                text = unquote(parts.path)
+            if PureWindowsPath(text.lstrip("/")).drive:
+                return None
+            mapped = self._mapped(text)
+            if mapped is not None:
+                return mapped if mapped.exists() else None
+            base = beside or (self.path if self.path.is_dir() else self.path.parent)
             found = Path(text) if PurePosixPath(text).is_absolute() else base / text
             return found if found.exists() else None
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # too long, a NUL, brackets that are no address: nothing lies there
             return None
+
+    def _mapped(self, text: str) -> Path | None:
+        """Return where a map says that an address lies; a start ends at a folder's border."""
+        for old, new in self.maps:
+            rest = text[len(old) :]
+            if text.startswith(old) and (not rest or old.endswith(("/", "\\")) or rest[0] in "/\\"):
+                return Path(new) / unquote(rest).lstrip("/\\")
+        return None
 
     def sha256(self, path: Path) -> tuple[str, int]:
         """Return digest and size in bytes of a regular file; each content is read once.
