@@ -17,8 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import imports
 import keys
 import ledger
+import lineage
 import start
 from measuring import Row, table
 
@@ -51,6 +53,9 @@ def main() -> int:
     print(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors", flush=True)
     rows = start.rows(5 if chosen.quick else 20)
     rows += keys.rows(10_000 if chosen.quick else 100_000, 50 if chosen.quick else 200)
+    rows += imports.rows(1_000 if chosen.quick else 10_000, 1 if chosen.quick else 3)
+    with tempfile.TemporaryDirectory(prefix="carnet-benchmark-") as folder:
+        rows += lineage.rows((1_000,) if chosen.quick else (1_000, 10_000, 100_000), 300, Path(folder))
     for events in (1_000,) if chosen.quick else (1_000, 10_000, *((100_000,) if chosen.full else ())):
         rows += ledger_rows(events, 1 if chosen.quick else 3)
     print(table(rows))

@@ -91,3 +91,15 @@ def test_whoever_folds_knows_every_kind() -> None:
     everything = "; ".join(f"import carnet_store.domain.{name}" for name in sorted(modules))
     full = subprocess.run([sys.executable, "-c", f"{everything}; {probe}"], capture_output=True, text=True, check=True)
     assert alone.stdout == full.stdout
+
+
+def test_numbered_sql_parameters_are_given_by_name() -> None:
+    """Python 3.14 refuses `?1` with a sequence of values."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for room in ("store", "tui")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"(?:=|IN \(|json_each\(|json_extract\(|AND|LIMIT) ?\?[1-9]", line)
+    ]
+    assert found == []

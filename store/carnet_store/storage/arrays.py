@@ -38,7 +38,8 @@ class Arrays:
 
     Attributes:
         stamp: sum over the tables and revision of who counts; equal stamps are equal tables.
-        done: how far each chain was folded.
+        done: how far each chain was folded: (seq, event hash).
+        newest: id of the entity with the highest number.
         up, down: neighbours by local number.
         kinds: code of each node's kind.
         times: when each node came to be, ms.
@@ -47,7 +48,8 @@ class Arrays:
     """
 
     stamp: tuple[str, str]
-    done: dict[int, int]
+    done: dict[int, tuple[int, bytes]]
+    newest: str
     up: Side
     down: Side
     kinds: array[int]
@@ -92,6 +94,8 @@ def load(db: sqlite3.Connection, place: str) -> Arrays:
     finally:
         if own:
             db.execute("COMMIT")
+    if not own:
+        return made  # what is not committed may never be
     _kept.pop(place, None)
     while len(_kept) >= KEPT_AT_MOST:
         _kept.pop(next(iter(_kept)), None)
@@ -110,8 +114,25 @@ def forget(place: str) -> None:
     _kept.pop(place, None)
 
 
-def _done(db: sqlite3.Connection) -> dict[int, int]:
-    return {int(chain): int(seq) for chain, seq in db.execute("SELECT chain, seq FROM done")}
+def _done(db: sqlite3.Connection) -> dict[int, tuple[int, bytes]]:
+    rows = db.execute(
+        "SELECT d.chain, d.seq, v.hash FROM done d JOIN event v ON v.id = d.chain << ? | d.seq", (SEQ_BITS,)
+    )
+    return {int(chain): (int(seq), digest) for chain, seq, digest in rows}
+
+
+def _entity(db: sqlite3.Connection, no: int) -> str:
+    row = db.execute("SELECT id FROM entity WHERE no = ?", (no,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _goes_on(db: sqlite3.Connection, old: Arrays) -> bool:
+    """Say whether the tables are those of `old` and more: every event it ended with is still in its place, and numbers are the same."""
+    places = ((chain << SEQ_BITS | seq, digest) for chain, (seq, digest) in old.done.items())
+    found = (
+        db.execute("SELECT hash FROM event WHERE id = ?", (place,)).fetchone() == (digest,) for place, digest in places
+    )
+    return all(found) and _entity(db, old.nodes - 1) == old.newest
 
 
 def _read(db: sqlite3.Connection, stamp: tuple[str, str]) -> Arrays:
@@ -126,7 +147,7 @@ def _read(db: sqlite3.Connection, stamp: tuple[str, str]) -> Arrays:
     pairs = _without_repeats(sorted([pair for (pair,) in rows]))
     strange = db.execute("SELECT count(*) FROM edge WHERE rel NOT IN (?, ?, ?)", tuple(rel.values())).fetchone()[0]
     up, down = paths.side(nodes, pairs), paths.side(nodes, paths.turned(pairs))
-    return Arrays(stamp, _done(db), up, down, kinds, times, known, int(strange))
+    return Arrays(stamp, _done(db), _entity(db, nodes - 1), up, down, kinds, times, known, int(strange))
 
 
 def _without_repeats(pairs: list[int]) -> list[int]:
@@ -144,8 +165,11 @@ def _fill(rows: Iterable[tuple[int, str, int, int]], kinds: array[int], times: a
 def _grown(db: sqlite3.Connection, old: Arrays, stamp: tuple[str, str]) -> Arrays | None:
     """Return the arrays with what new events added; None where they may have taken something away, or are many."""
     done = _done(db)
-    if stamp[1] != old.stamp[1] or any(done.get(chain, -1) < seq for chain, seq in old.done.items()):
+    nothing = (-1, b"")
+    if stamp[1] != old.stamp[1] or any(done.get(chain, nothing)[0] < seq for chain, (seq, _) in old.done.items()):
         return None  # folded anew: numbers may be others
+    if not _goes_on(db, old):
+        return None
     words = dict(
         db.execute(
             "SELECT text, no FROM word WHERE text IN ('edge.linked', 'value.erased', 'value.erased!')"
@@ -156,8 +180,8 @@ def _grown(db: sqlite3.Connection, old: Arrays, stamp: tuple[str, str]) -> Array
     pairs: list[int] = []
     touched: set[int] = set()
     seen = strange = 0
-    for chain, seq in done.items():
-        first, last = old.done.get(chain, -1) + 1, seq
+    for chain, (last, _) in done.items():
+        first = old.done.get(chain, nothing)[0] + 1
         if first > last:
             continue
         ids = ((chain << SEQ_BITS | first) << INDEX_BITS, ((chain << SEQ_BITS | last) + 1 << INDEX_BITS) - 1)
@@ -190,4 +214,4 @@ def _grown(db: sqlite3.Connection, old: Arrays, stamp: tuple[str, str]) -> Array
     )
     _fill(rows, kinds, times, known)
     up, down = paths.grown(old.up, nodes, pairs), paths.grown(old.down, nodes, paths.turned(pairs))
-    return Arrays(stamp, done, up, down, kinds, times, known, old.strange + strange)
+    return Arrays(stamp, done, _entity(db, nodes - 1), up, down, kinds, times, known, old.strange + strange)

@@ -6,6 +6,8 @@ What is shown never hides how much is not: a fold says how many neighbours of wh
 from __future__ import annotations
 
 import json
+from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -63,6 +65,45 @@ class Focus:
         """Return how many neighbours of a shown node are folded on a side."""
         return sum(fold.count for fold in self.folds if (fold.parent, fold.side) == (parent, side))
 
+    def without(self, kind: str = "run") -> Focus:
+        """Return the focus with the nodes of a kind left out, what they joined tied together: see `without`."""
+        return without(self, kind)
+
+
+def without(focus: Focus, kind: str = "run") -> Focus:
+    """Return a focus with the nodes of a kind left out: what went into each is tied to what came of it, by a link `via` that node.
+
+    One that leads nowhere here is counted in a fold at its neighbours; a fold at one that is left out moves to what came of it, or what went into it.
+    The centre stays, whatever its kind.
+    """
+    links = dict.fromkeys(focus.links)
+    folds: Counter[tuple[str, str, str]] = Counter()
+    for fold in focus.folds:
+        folds[fold.parent, fold.side, fold.kind] += fold.count
+    gone = [one.row.id for one in focus.nodes if one.row.kind == kind and one.row.id != focus.centre]
+    for entity in gone:
+        before = [link for link in links if link.last == entity and link.first != entity]
+        after = [link for link in links if link.first == entity and link.last != entity]
+        for link in [link for link in links if entity in (link.first, link.last)]:
+            del links[link]
+        for one in before:
+            for other in after:
+                if one.first != other.last:
+                    links[Link(other.last, "from", one.first, one.back or other.back, entity)] = None
+        firsts = list(dict.fromkeys(link.first for link in before))
+        lasts = list(dict.fromkeys(link.last for link in after))
+        for side, near, far in (("up", lasts, firsts), ("down", firsts, lasts)):
+            if not far:  # it led nowhere: its neighbours on the other side count it
+                for parent in near:
+                    folds[parent, side, kind] += 1
+        for (parent, side, what), count in [item for item in folds.items() if item[0][0] == entity]:
+            del folds[parent, side, what]
+            for heir in (lasts if side == "up" else firsts) or firsts or lasts:
+                folds[heir, side, what] += count
+    kept = tuple(one for one in focus.nodes if one.row.id not in set(gone))
+    rest = tuple(Fold(*key, count) for key, count in folds.items())
+    return Focus(focus.centre, kept, tuple(links), rest)
+
 
 @dataclass(slots=True)
 class _Near:
@@ -74,7 +115,7 @@ class _Near:
 
 
 def focus(
-    graph: Graph, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 150, keep: Collection[str] = ()
+    graph: Graph, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 120, keep: Collection[str] = ()
 ) -> Focus:  # fmt: skip
     """Return a node with what lies `up` hops before and `down` hops after it.
 
@@ -126,18 +167,19 @@ def _around(graph: Graph, nodes: Sequence[int], side: str) -> list[_Near]:
     rel = arrays_of.relations(graph.db)
     back, forth = ("src", "dst") if side == "up" else ("dst", "src")
     # The names of the columns are this module's own; what is asked for goes in as values.
-    mine = f"SELECT 1 FROM edge WHERE {back} = ?1 AND rel IN (?2, ?3) LIMIT ?5"  # noqa: S608
-    made = f"SELECT 1 FROM edge WHERE {forth} = ?1 AND rel = ?4 LIMIT ?5"  # noqa: S608
+    mine = f"SELECT 1 FROM edge WHERE {back} = :node AND rel IN (:used, :from) LIMIT :most"  # noqa: S608
+    made = f"SELECT 1 FROM edge WHERE {forth} = :node AND rel = :made LIMIT :most"  # noqa: S608
     probe = f"SELECT (SELECT count(*) FROM ({mine})) + (SELECT count(*) FROM ({made}))"  # noqa: S608
     names = (rel["used"], rel["from"], rel["made"])
-    hubs = {no for no in nodes if graph.db.execute(probe, (no, *names, HUB + 1)).fetchone()[0] > HUB}
+    ask = {"used": rel["used"], "from": rel["from"], "made": rel["made"], "most": HUB + 1}
+    hubs = {no for no in nodes if graph.db.execute(probe, {**ask, "node": no}).fetchone()[0] > HUB}
     plain = [no for no in nodes if no not in hubs]
     near: dict[int, dict[int, tuple[int, str, int]]] = {no: {} for no in plain}
-    some = f"json_each(?1) j CROSS JOIN edge g ON g.{back} = j.value AND g.rel IN (?2, ?3)"
-    more = f"json_each(?1) j CROSS JOIN edge g ON g.{forth} = j.value AND g.rel = ?4"
+    some = f"json_each(:nodes) j CROSS JOIN edge g ON g.{back} = j.value AND g.rel IN (:used, :from)"
+    more = f"json_each(:nodes) j CROSS JOIN edge g ON g.{forth} = j.value AND g.rel = :made"
     both = f"SELECT j.value AS no, g.{forth} AS other FROM {some} UNION SELECT j.value, g.{back} FROM {more}"  # noqa: S608
     sql = f"SELECT n.no, n.other, e.kind, e.t FROM ({both}) n CROSS JOIN entity e ON e.no = n.other"  # noqa: S608
-    for no, other, kind, t in graph.db.execute(sql, (json.dumps(plain), *names)):
+    for no, other, kind, t in graph.db.execute(sql, {**ask, "nodes": json.dumps(plain)}):
         near[no][other] = (other, kind, t)
     found = []
     for no in nodes:
@@ -151,22 +193,19 @@ def _around(graph: Graph, nodes: Sequence[int], side: str) -> list[_Near]:
 
 def _hub(graph: Graph, no: int, side: str, names: tuple[int, int, int]) -> _Near:
     """Return the newest neighbours of a hub: those with the highest numbers, which came last into this ledger."""
-    back, forth = ("src", "dst") if side == "up" else ("dst", "src")
-    parts = [(back, forth, names[0]), (back, forth, names[1]), (forth, back, names[2])]
     numbers: set[int] = set()
-    total = 0
-    for mine, other, relation in parts:
-        where = f"FROM edge WHERE {mine} = ? AND rel = ?"
-        numbers |= {
-            row[0]
-            for row in graph.db.execute(
-                f"SELECT {other} {where} ORDER BY {other} DESC LIMIT ?", (no, relation, HUB // 4)
-            )
-        }
-        total += graph.db.execute(f"SELECT count(DISTINCT {other}) {where}", (no, relation)).fetchone()[0]
     if graph.loaded:
-        held = graph.arrays
-        total = (held.up if side == "up" else held.down).degree(no)
+        others = _all(graph, no, side)
+        numbers.update(others[-HUB // 2 :])
+        total = len(others)
+    else:
+        back, forth = ("src", "dst") if side == "up" else ("dst", "src")
+        total = 0
+        for mine, other, relation in ((back, forth, names[0]), (back, forth, names[1]), (forth, back, names[2])):
+            where = f"FROM edge WHERE {mine} = ? AND rel = ?"
+            sql = f"SELECT {other} {where} ORDER BY {other} DESC LIMIT ?"
+            numbers |= {row[0] for row in graph.db.execute(sql, (no, relation, HUB // 4))}
+            total += graph.db.execute(f"SELECT count(DISTINCT {other}) {where}", (no, relation)).fetchone()[0]
     rows = graph.db.execute(
         "SELECT e.no, e.kind, e.t FROM json_each(?) j JOIN entity e ON e.no = j.value", (json.dumps(sorted(numbers)),)
     ).fetchall()
@@ -190,20 +229,31 @@ def _folded(graph: Graph, node: int, side: str, near: _Near, shown: dict[int, in
         rest = Counter(kind for no, kind, _ in near.newest if no not in shown)
         return sorted(rest.items())
     if graph.loaded:
-        held = graph.arrays
-        others = (held.up if side == "up" else held.down).of(node)
-        kinds = Counter([held.kinds[no] for no in others])
-        kinds.subtract(held.kinds[no] for no in set(others).intersection(shown))
+        held, others = graph.arrays, _all(graph, node, side)
+        kinds = Counter(graph.remembered(f"kinds {side} of {node}", lambda: Counter([held.kinds[no] for no in others])))
+        kinds.subtract(held.kinds[no] for no in shown if _holds(others, no))
         return sorted((KINDS[code] or OTHER, count) for code, count in kinds.items() if count)
     visible = sum(no in shown for no, _, _ in near.newest)
     return [("", near.total - visible)]
 
 
+def _all(graph: Graph, no: int, side: str) -> array[int]:
+    held = graph.arrays
+    return (held.up if side == "up" else held.down).of(no)
+
+
+def _holds(numbers: array[int], no: int) -> bool:
+    at = bisect_left(numbers, no)
+    return at < len(numbers) and numbers[at] == no
+
+
 def _links(graph: Graph, shown: dict[int, int]) -> list[Link]:
     """Return the edges among what is shown; which of them close a cycle is asked where it can matter or costs nothing."""
+    if graph.loaded:
+        return graph.links(shown.keys())
     links = graph.links(shown.keys(), marks=False)
     ids = {one: at for at, one in enumerate(dict.fromkeys(end for link in links for end in (link.src, link.dst)))}
     pairs = sorted({ids[link.first] << paths.SHIFT | ids[link.last] for link in links})
     down = paths.side(len(ids), pairs)
     up = paths.side(len(ids), paths.turned(pairs))
-    return graph.links(shown.keys()) if graph.loaded or paths.cycles(up, down) else links
+    return graph.links(shown.keys()) if paths.cycles(up, down) else links

@@ -186,9 +186,9 @@ class Graph:
         rel = arrays_of.relations(self.db)
         back, forth = ("src", "dst") if up else ("dst", "src")
         return [row[0] for row in self.db.execute(
-            f"SELECT g.{forth} FROM json_each(?1) j CROSS JOIN edge g ON g.{back} = j.value AND g.rel IN (?2, ?3)"  # noqa: S608 (own words)
-            f" UNION SELECT g.{back} FROM json_each(?1) j CROSS JOIN edge g ON g.{forth} = j.value AND g.rel = ?4",
-            (json.dumps(level), rel["used"], rel["from"], rel["made"]),
+            f"SELECT g.{forth} FROM json_each(:level) j CROSS JOIN edge g ON g.{back} = j.value AND g.rel IN (:used, :from)"  # noqa: S608 (own words)
+            f" UNION SELECT g.{back} FROM json_each(:level) j CROSS JOIN edge g ON g.{forth} = j.value AND g.rel = :made",
+            {"level": json.dumps(level), "used": rel["used"], "from": rel["from"], "made": rel["made"]},
         )]  # fmt: skip
 
     def near(self, entity: str, *, up: bool, limit: int) -> tuple[tuple[tuple[str, EntityRow], ...], int]:
@@ -465,7 +465,7 @@ class Graph:
     # -- further questions -----------------------------------------------------------------------------------------------
 
     def focus(
-        self, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 150, keep: Collection[str] = ()
+        self, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 120, keep: Collection[str] = ()
     ) -> Focus:
         """Return a node with its neighbourhood, many siblings folded: see `storage.focusing.focus`."""
         from carnet_store.storage.focusing import focus

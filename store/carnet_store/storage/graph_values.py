@@ -12,13 +12,15 @@ from carnet_store.storage.project import EntityRow
 class Link:
     """An edge: `src` `relation` `dst` as it was recorded; it flows from `first` (what was there) to `last` (what came of it).
 
-    `back` says that it closes a cycle, which two teams' records can do together; layouts leave it aside, views show it.
+    `back` says that it closes a cycle, which two teams' records can do together; layouts leave it aside, views show it. `via` is the id of the node
+    that it stands for, where a view leaves that one out; empty for an edge of the record.
     """
 
     src: str
     relation: str
     dst: str
     back: bool = False
+    via: str = ""
 
     @property
     def first(self) -> str:

@@ -79,6 +79,7 @@ class Ledger:
         self.db = connect(path, create=create, ledger=ledger)
         row = self.db.execute("SELECT v FROM meta WHERE k = 'ledger'").fetchone()
         if row is None:
+            self.db.close()
             raise Invalid(f"{path} has no ledger id", "restore it from a backup or a bundle")
         self.id = str(row[0])
         self.projection = Projection(self.db, self.id)
@@ -87,6 +88,10 @@ class Ledger:
     def close(self) -> None:
         """Close the file; what was acknowledged stays."""
         self.db.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError, sqlite3.Error):  # never opened, or of another thread
+            self.db.close()
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 UNDECLARED: Final = "undeclared"
 """`status:undeclared`: referred to by an edge, and declared by nobody here."""
+RECALLED: Final = "recalled"
+"""`status:recalled`: a recall of it stands."""
+TAINTED: Final = "tainted"
+"""`status:tainted`: it came of something whose recall stands."""
 
 _marks = ",".join("?" * len(NODES))
 _OURS: Final = f"kind IN ({_marks})"
@@ -165,6 +169,9 @@ def _of_attribute(graph: Graph, term: Term) -> set[int]:
 def _of_status(graph: Graph, term: Term) -> set[int]:
     if term.value == UNDECLARED:
         return {no for no in graph.arrays.everything() if not graph.arrays.known[no]}
+    if term.value in (RECALLED, TAINTED):
+        bad = {no for no in (graph.find(one.entity) for one in graph.project.recalls()) if no is not None}
+        return bad if term.value == RECALLED else graph.reach(bad, 0, selection.ALL) - bad
     return {no for no, value in values(graph, "attr.status").items() if says(value, term.value)}
 
 

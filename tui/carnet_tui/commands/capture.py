@@ -91,10 +91,10 @@ def _sources(
     if place.startswith(("http://", "https://")):
         if kind not in ("", "mlflow"):
             raise Usage(f"{kind} is read from files, not from a server", "only MLflow is asked over the network")
-        from carnet_store.exchange.importers.mlflow_fetch import fetch
+        from carnet_store.exchange.importers.mlflow import fetch
 
         with tempfile.TemporaryDirectory(prefix="carnet-") as folder:
-            fetch(place, Path(folder))
+            fetch(place, Path(folder), token=here.env.environ.get("MLFLOW_TRACKING_TOKEN", ""))
             yield [("mlflow", Source(Path(folder), maps))]
         return
     path = here.env.path(place)

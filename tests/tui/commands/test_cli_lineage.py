@@ -1,0 +1,187 @@
+"""`carnet lineage`: one node, a selection, trees, ways, differences, impact, overviews, exports; text and JSON of the same sets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from carnet_store import Desk
+
+
+@pytest.fixture
+def line(ana: Any) -> Any:
+    """A second run and model version from the same data, a slice of it, and a deployment."""
+    ana.ok("add", "dataset", "telco eu", "--source", "x", "--owner", "Farid")
+    ana.ok("link", "telco eu", "from", "telco")
+    ana.ok("add", "run", "r-013", "--command", "python train.py", "--used", "telco", "--used", "telco eu", "--param", "lr=0.3",
+           "--metric", "auc=0.8500:holdout")  # fmt: skip
+    ana.ok("add", "model", "churn@2", "--made-by", "r-013")
+    with Desk.open(start=ana.folder, environ=ana.environ, clock=ana.clock) as desk:
+        project = desk.project()
+        desk.acts(project).declare("deployment", "eu rollout", edges=[("used", project.resolve("churn@2"))])
+    return ana
+
+
+def titles(said: Any, part: str = "nodes") -> set[str]:
+    return {row["title"] for row in said.json[part]}
+
+
+def test_a_tree_draws_each_node_once_and_points_at_it(line: Any) -> None:
+    """R061: up by default; a later mention names the line; hops fold what lies further, with its count."""
+    said = line.ok("lineage", "churn@2", "--tree").out.splitlines()
+    assert said == [
+        "COMES FROM  3 nodes (2 dataset, 1 run)",
+        "1 model churn@2",
+        "2 └─ made by run r-013",
+        "3    ├─ used dataset telco eu",
+        "4    │  └─ comes from dataset telco  ↓ line 5",
+        "5    └─ used dataset telco",
+    ]
+    short = line.ok("lineage", "churn@2", "--tree", "--up", "1").out.splitlines()
+    assert short[1:] == ["model churn@2", "└─ made by run r-013", "   └─ … 2 more"]
+    down = line.ok("lineage", "telco eu", "--tree", "--down", "9").out.splitlines()
+    assert down[0].startswith("CAME OF IT  3 nodes (1 deployment, 1 run, 1 model)")
+    assert down[-1].endswith("└─ used by deployment eu rollout")
+    both = line.ok("lineage", "r-013", "--tree", "--up", "9", "--down", "9", "--json").json
+    assert [(row["line"], row["parent"], row["seen"]) for row in both["up"]] == [
+        (1, None, None),
+        (2, 1, None),
+        (3, 2, 4),
+        (4, 1, None),
+    ]
+    assert both["totals"] == {"up": {"dataset": 2}, "down": {"deployment": 1, "model": 1}}
+
+
+def test_plain_ascii_where_the_terminal_has_no_more(line: Any) -> None:
+    """The signs follow CARNET_GLYPHS as everywhere."""
+    line.environ["CARNET_GLYPHS"] = "ascii"
+    for words in (
+        ("churn@2", "--tree"),
+        ("telco", "--why", "churn@2"),
+        ("churn@1", "--diff", "churn@2"),
+        ("--overview", "kind"),
+    ):
+        assert line.ok("lineage", *words).out.isascii()
+    assert "4    |  `- comes from dataset telco  v line 5" in line.ok("lineage", "churn@2", "--tree").out
+
+
+def test_list_tree_and_json_name_the_same_set(line: Any) -> None:
+    """One selection, one set, whichever way it is asked for and shown."""
+    wanted = {"churn@2", "r-013", "telco", "telco eu"}
+    text = "+model:churn@2"
+    assert titles(line.ok("lineage", text, "--json")) == wanted
+    assert titles(line.ok("lineage", text, "--tree", "--json"), "up") == wanted
+    assert titles(line.ok("lineage", "churn@2", "--tree", "--json"), "up") == wanted
+    up = line.ok("lineage", "churn@2", "--up", "9", "--json").json["up"]
+    assert {row["title"] for row in up} | {"churn@2"} == wanted
+    plain = line.ok("lineage", "churn@2", "--plain", "--up", "9", "--json").json
+    assert {row["title"] for row in plain["nodes"]} == wanted and plain["selection"].startswith("9+model:")
+    assert titles(line.ok("lineage", plain["selection"], "--json")) == wanted
+    listed = line.ok("lineage", text).out.splitlines()
+    assert len(listed) == 4 and all(any(title in row for row in listed) for title in wanted)
+    found = line.ok("lineage", text, "--json").json
+    assert found["count"] == 4 and len(found["edges"]) == 4
+    assert found["edges"][0].keys() == {"src", "relation", "dst", "back"}
+    table = list(csv.reader(io.StringIO(line.ok("lineage", text, "--export", "csv").out)))
+    assert {row[0] for row in table[1:]} == {row["id"] for row in found["nodes"]}
+
+
+def test_selections_of_every_kind_and_what_is_wrong_with_one(line: Any) -> None:
+    """Fields and sets by command; a slip tells its column, a name that is nowhere is no empty list."""
+    assert titles(line.ok("lineage", "kind:run", "--json")) == {"r-012", "r-013"}
+    assert titles(line.ok("lineage", "param.lr:0.3", "--json")) == {"r-013"}
+    assert titles(line.ok("lineage", "churn", "--json")) == {"churn", "churn@1", "churn@2"}
+    assert titles(line.ok("lineage", "churn@1 ^ churn@2", "--json")) == {
+        "churn@1",
+        "r-012",
+        "churn@2",
+        "r-013",
+        "telco eu",
+    }
+    assert titles(line.ok("lineage", "'telco eu'..churn@2", "--json")) == {"telco eu", "r-013", "churn@2"}
+    assert titles(line.ok("lineage", "r-013", "--plain", "--up", "1", "--json")) == {"r-013", "telco", "telco eu"}
+    some = line.ok("lineage", "*", "--limit", "2")
+    assert len(some.out.splitlines()) == 2 and "2 of 8; --limit" in some.err
+    assert "Nothing is selected." in line.ok("lineage", "kind:drill").err
+    wrong = line.call("lineage", "knd:run")
+    assert (wrong.code, "column 1" in wrong.err, "Did you mean `kind:`?" in wrong.err) == (4, True, True)
+    assert line.call("lineage", "nowhere").code == 2
+    assert line.call("lineage", "model:churn@9").code == 2
+    assert line.call("lineage").code == 2
+    assert line.call("lineage", "churn@1", "--why", "telco", "--impact").code == 2
+    several = line.call("lineage", "churn", "--why", "telco")
+    assert several.code == 2 and "names 3 nodes" in several.err and "churn@1" in several.err
+
+
+def test_why_names_ways_and_what_stands_on_all_of_them(line: Any) -> None:
+    """Either order; shortest first; nothing where no way leads."""
+    said = line.ok("lineage", "eu rollout", "--why", "telco").out.splitlines()
+    assert said[0] == "dataset telco › deployment eu rollout   2 shortest of 2; 3 nodes lie between"
+    assert said[1] == " 1  telco › used by run r-013 › made model churn@2 › used by deployment eu rollout"
+    assert said[-1] == "on every way: run r-013, model churn@2"
+    found = line.ok("lineage", "telco", "--why", "eu rollout", "--json").json
+    assert (found["total"], found["between"], found["turned"], len(found["paths"])) == (2, 3, False, 2)
+    assert [row["relation"] for row in found["paths"][0]] == ["", "used", "made", "used"]
+    assert [row["title"] for row in found["choke"]] == ["r-013", "churn@2"]
+    assert "no way leads" in line.ok("lineage", "r-012", "--why", "r-013").out
+
+
+def test_diff_lists_the_frontier_of_change(line: Any) -> None:
+    """Two versions: what changed in the run, which input is new; JSON has all of it."""
+    said = line.ok("lineage", "churn@1", "--diff", "churn@2").out
+    assert said.splitlines()[0] == "model churn@1 › churn@2   same 1   only churn@1 0   only churn@2 1   changed 1"
+    assert "~ run r-012 › r-013  made churn@1" in said
+    assert "param  lr  0.6 › 0.3  -0.3" in said and "auc (holdout)  0.8405 › 0.8500  +0.0095" in said
+    assert "+ dataset telco eu  input of r-013" in said
+    found = line.ok("lineage", "r-012", "--diff", "r-013", "--json").json
+    assert [one["name"] for one in found["root"]["differences"]] == ["lr", "auc (holdout)"]
+    assert [one["thing"]["name"] for one in found["added"]] == ["telco eu"]
+    assert line.call("lineage", "r-012", "--diff", "churn@1").code == 2
+
+
+def test_impact_counts_what_came_of_it_and_names_packages(line: Any) -> None:
+    """Deployments first; handoffs whose package holds it, or of what came of it."""
+    line.ok("handoff", "open", "churn@2")
+    said = line.ok("lineage", "telco", "--impact").out
+    assert said.splitlines()[0] == "dataset telco   came of it: 6 nodes (1 deployment, 1 dataset, 2 run, 2 model)"
+    assert "no sign-off would turn stale" in said and "churn@2, research to engineering  package holds it" in said
+    assert "DEPLOYMENTS\n  eu rollout" in said
+    found = line.ok("lineage", "telco", "--impact", "--json").json
+    assert (found["kinds"]["run"], len(found["packages"]), found["stale"], found["steps"]) == (2, 1, [], 3)
+
+
+def test_overviews_and_exports_take_a_selection_or_everything(line: Any) -> None:
+    """The graph in the large; files for other tools."""
+    whole = line.ok("lineage", "--overview", "kind", "--json").json
+    assert dict(map(tuple, whole["groups"]))["run"] == 2 and sorted(whole["components"]) == [1, 7]
+    assert ["dataset", "run", 3] in whole["links"]
+    assert "2  run" in line.ok("lineage", "--overview", "kind").out
+    assert dict(map(tuple, line.ok("lineage", "+churn@1", "--overview", "kind", "--json").json["groups"])) == {
+        "dataset": 1, "run": 1, "model": 1,
+    }  # fmt: skip
+    assert line.call("lineage", "--overview", "colour").code == 2
+    prov = json.loads(line.ok("lineage", "--export", "prov").out)
+    assert len(prov["activity"]) == 2 and len(prov["entity"]) == 6 and len(prov["used"]) == 3
+    assert line.ok("lineage", "churn@2", "--up", "9", "--export", "dot").out.count("->") == 4
+    assert line.ok("lineage", "+churn@2", "--export", "mermaid").out.count("-->") == 4
+
+
+def test_names_from_elsewhere_steer_nothing(ana: Any) -> None:
+    """Escapes, direction marks and line breaks in a name come out as signs in every form."""
+    evil = "a\x1b]52;c;x\x07\u202eb\nc"
+    for kind, name in (("dataset", evil), ("run", "r" + evil)):
+        assert ana.call("add", kind, name, *(["--used", evil] if kind == "run" else [])).code == 0
+    ids = [row["id"] for row in ana.ok("list", "--json").json["rows"] if "52" in row["name"]]
+    data = next(one for one in ids if one.startswith("dataset"))
+    run = next(one for one in ids if one.startswith("run"))
+    for words in (
+        (data,), (data, "--tree"), (run, "--tree"), (data, "--plain"), ("1+" + run,), (data, "--why", run), (run, "--diff", "r-012"), (data, "--impact"),
+        ("--overview", "kind"), (run, "--export", "dot"), (run, "--export", "mermaid"), ("--export", "csv"), ("--export", "prov"),
+        (data, "--json"), (data, "--tree", "--json"), ("1+" + run, "--json"),
+    ):  # fmt: skip
+        said = ana.ok("lineage", *words)
+        assert not any(sign in said.out + said.err for sign in "\x1b\x07\u202e"), words

@@ -1,0 +1,252 @@
+"""A layered graph as cells: labels in columns, lines between them that can be followed with a finger.
+
+A line belongs to one source, or to sources that lead to exactly the same ends; it turns on a track of its own and splits for nobody else. Where it
+meets a sign that has no arm towards it, it passes under it: `─│─` is a crossing, `├` is always a branch of the line that comes from there. So every
+branch that is drawn is an edge, and the reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from carnet_tui.graph_layout import Spot
+from carnet_tui.layers import Layers, Net, arrange, befores, nets
+from carnet_tui.text import ELLIPSIS, Line, clean, fit, pad, width
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carnet_store import Focus
+
+WIDEST = 32
+"""Cells of a label at most; the facts beside the picture have all of it."""
+_N, _E, _S, _W = 1, 2, 4, 8
+_SIGNS = " ╵╶└╷│┌├╴┘─┴┐┤┬┼"
+_ASCII = "".join(
+    " " if not arms else "|" if not arms & (_E | _W) else "-" if not arms & (_N | _S) else "+" for arms in range(16)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What stands at a node: its key, kind and name (cleaned), `side` (`up`, `this`, `down`), and how many nodes it folds."""
+
+    key: str
+    kind: str
+    name: str
+    side: str = "this"
+    folded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Gutter:
+    """The cells between two columns: where it begins, how wide it is, the arms of its signs for each line that has any."""
+
+    start: int
+    cells: int
+    signs: Mapping[int, Sequence[int]]
+
+
+class Picture:
+    """A drawn graph. Frames of it are cut out as a window moves over it; nothing is laid out again for that."""
+
+    def __init__(self, made: Layers, boxes: Sequence[Box], *, plain: bool = False, ellipsis: str = ELLIPSIS) -> None:
+        """Draw `made`; `boxes` are its nodes in order, `plain` asks for ASCII."""
+        self.plain = plain
+        self.ellipsis = ellipsis
+        self._signs = _ASCII if plain else _SIGNS
+        self._boxes = boxes
+        self._made = made
+        self._labels = [self._label(box) for box in boxes]
+        self._at: list[dict[int, int]] = [{made.row[v]: v for v in one} for one in made.order]
+        self._columns: list[tuple[int, int]] = []
+        self._gutters: list[_Gutter] = []
+        x = 0
+        for column, one in enumerate(made.order):
+            cells = max((width(text) + 2 for v in one if v < made.nodes for text in self._labels[v : v + 1]), default=1)
+            self._columns.append((x, cells))
+            x += cells
+            if column < len(made.order) - 1:
+                gutter = _gutter(made, column, x)
+                self._gutters.append(gutter)
+                x += gutter.cells
+        self.width = x
+        self.height = made.height
+        self.spots = tuple(
+            Spot(
+                box.key, box.side, made.row[v], self._columns[made.layer[v]][0], width(self._labels[v]) + 2, box.folded
+            )
+            for v, box in sorted(enumerate(boxes), key=lambda pair: (made.layer[pair[0]], made.row[pair[0]]))
+        )
+
+    def _label(self, box: Box) -> str:
+        text = box.name if box.folded or not box.kind else f"{box.kind} {box.name}"
+        return fit(text, WIDEST, self.ellipsis)
+
+    def spot(self, key: str) -> Spot | None:
+        """Return where a node stands in the whole picture."""
+        return next((one for one in self.spots if one.key == key), None)
+
+    def window(self, key: str, cells: int, rows: int, x: int = 0, y: int = 0) -> tuple[int, int]:
+        """Return the corner of a window that shows a node, moved as little as possible from (x, y)."""
+        spot = self.spot(key)
+        if spot is not None:
+            x = min(x, spot.column) if spot.column < x else max(x, spot.column + min(spot.cells, cells) - cells)
+            y = min(y, spot.row) if spot.row < y else max(y, spot.row + 1 - rows)
+        return max(0, min(x, self.width - cells)), max(0, min(y, self.height - rows))
+
+    def frame(
+        self, x: int, y: int, cells: int, rows: int, *, chosen: str = "", bold: Collection[str] = (), focused: bool = True
+    ) -> list[Line]:  # fmt: skip
+        """Return the lines of a window: `cells` x `rows` from the corner (x, y); `chosen` is the node under the cursor."""
+        return [self._cut(self._line(line, x, cells, chosen, bold, focused), x, cells) for line in range(y, y + rows)]
+
+    def _line(
+        self, line: int, x: int, cells: int, chosen: str, bold: Collection[str], focused: bool
+    ) -> list[tuple[int, str, str]]:
+        """Return the pieces of a line that reach into the window: (where it begins, text, style)."""
+        made, found = self._made, []
+        for column, (start, wide) in enumerate(self._columns):
+            if start >= x + cells:
+                break
+            gutter = self._gutters[column] if column < len(self._gutters) else None
+            if start + wide + (gutter.cells if gutter else 0) <= x:
+                continue
+            vertex = self._at[column].get(line)
+            rule = self._signs[_E | _W]
+            if vertex is None:
+                found.append((start, " " * wide, ""))
+            elif vertex >= made.nodes:
+                found.append((start, rule * wide, "rule"))
+            else:
+                found += self._shown(vertex, start, wide, rule, chosen, bold, focused)
+            if gutter is not None:
+                arms = gutter.signs.get(line)
+                text = "".join(map(self._signs.__getitem__, arms)) if arms else " " * gutter.cells
+                found.append((gutter.start, text, "rule"))
+        return found
+
+    def _shown(
+        self, vertex: int, start: int, wide: int, rule: str, chosen: str, bold: Collection[str], focused: bool
+    ) -> list[tuple[int, str, str]]:
+        box, label = self._boxes[vertex], self._labels[vertex]
+        tail = (rule if self._made.down[vertex] else " ") * (wide - width(label) - 2)
+        if box.key == chosen:
+            return [(start, f" {label} ", "chosen" if focused else "bold"), (start + width(label) + 2, tail, "rule")]
+        kind = f" {box.kind} " if box.kind and not box.folded and label.startswith(f"{box.kind} ") else " "
+        rest = f"{label[len(kind) - 1 :]} "
+        style = "dim" if box.folded else "bold" if box.key in bold else ""
+        at = start + width(kind)
+        return [(start, kind, "dim"), (at, rest, style), (at + width(rest), tail, "rule")]
+
+    def _cut(self, pieces: Sequence[tuple[int, str, str]], x: int, cells: int) -> Line:
+        """Cut the pieces of a line to a window; half of a wide sign at its edge is a blank."""
+        line: Line = []
+        left = cells
+        for start, text, style in pieces:
+            if start < x:
+                text = _without(text, x - start)
+            size = width(text)
+            if size > left:
+                text = pad(text, left, "<", "")
+                size = left
+            if size:
+                line.append((text, style))
+                left -= size
+        if left:
+            line.append((" " * left, ""))
+        return line
+
+
+def _without(text: str, cells: int) -> str:
+    """Return a text without its first cells."""
+    if text.isascii():
+        return text[cells:]
+    for at, char in enumerate(text):
+        if cells <= 0:
+            return text[at:] if not cells else " " + text[at:]
+        cells -= width(char)
+    return " " * -cells
+
+
+# --- lines between columns ------------------------------------------------------------------------------------------
+
+
+def tracks(found: Sequence[Net]) -> dict[int, int]:
+    """Return the track on which each net turns, by its number: as far left as what must turn before it allows, none on another's way."""
+    waits = befores(found)
+    left = sorted((at for at, net in enumerate(found) if net.turns), key=lambda at: (found[at].low, found[at].high, at))
+    made: dict[int, int] = {}
+    busy: list[list[Net]] = []
+    while left:
+        ready = [at for at in left if all(other in made for other in waits[at])]
+        if not ready:  # layers are moved apart so that this does not happen
+            raise ValueError("two nets stand in each other's way")
+        for at in ready:
+            net = found[at]
+            track = max((made[other] + 1 for other in waits[at]), default=0)
+            while track < len(busy) and any(net.low <= one.high and one.low <= net.high for one in busy[track]):
+                track += 1
+            while track >= len(busy):
+                busy.append([])
+            busy[track].append(net)
+            made[at] = track
+        left = [at for at in left if at not in made]
+    return made
+
+
+def _gutter(made: Layers, column: int, start: int) -> _Gutter:
+    """Draw what leads from a column to the next."""
+    found = nets(made, column)
+    turns = tracks(found)
+    cells = max(turns.values(), default=-1) + 3
+    signs: dict[int, list[int]] = {}
+    for net in found:
+        for line in range(net.low, net.high + 1):
+            signs.setdefault(line, [0] * cells)
+    for at, track in turns.items():
+        net = found[at]
+        for line in range(net.low, net.high + 1):
+            arms = (_N if line > net.low else 0) | (_S if line < net.high else 0)
+            arms |= (_W if line in net.starts else 0) | (_E if line in net.ends else 0)
+            signs[line][track + 1] = arms
+    for at, net in enumerate(found):
+        turn = turns[at] + 1 if at in turns else cells
+        for line in net.starts:
+            _run(signs[line], 0, turn)
+        for line in net.ends if at in turns else ():
+            _run(signs[line], turn + 1, cells)
+    return _Gutter(start, cells, signs)
+
+
+def _run(arms: list[int], start: int, end: int) -> None:
+    """Draw a level line; where another one's turn stands in its way it passes under it."""
+    for at in range(start, end):
+        arms[at] = arms[at] or _E | _W
+
+
+# --- the focus ------------------------------------------------------------------------------------------------------
+
+
+def of_focus(focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS) -> Picture:
+    """Return the picture of a focus: keys are ids, a fold stands as a box of its own with the key `fold SIDE KIND PARENT`.
+
+    An edge that closes a cycle is not drawn from right to left; both its ends carry a sign and the facts tell of it.
+    """
+    mark = " @" if plain else " ↺"
+    closing = {end for link in focus.links if link.back for end in (link.src, link.dst)}
+    boxes = [
+        Box(
+            one.row.id, clean(one.row.kind), clean(one.row.title) + (mark if one.row.id in closing else ""),
+            "up" if one.hops < 0 else "down" if one.hops else "this",
+        )
+        for one in focus.nodes
+    ]  # fmt: skip
+    number = {box.key: at for at, box in enumerate(boxes)}
+    edges = [(number[link.first], number[link.last]) for link in focus.links if not link.back]
+    for fold in focus.folds:
+        at, parent = len(boxes), number[fold.parent]
+        words = f"{ellipsis} +{fold.count:,} {clean(fold.kind) or 'more'}"
+        boxes.append(Box(f"fold {fold.side} {fold.kind} {fold.parent}", fold.kind, words, fold.side, fold.count))
+        edges.append((at, parent) if fold.side == "up" else (parent, at))
+    return Picture(arrange(len(boxes), edges), boxes, plain=plain, ellipsis=ellipsis)
