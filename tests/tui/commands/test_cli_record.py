@@ -115,7 +115,7 @@ def test_every_json_answer_is_plain_ascii(ana: Any) -> None:
     assert "Übersicht 模型" in ana.ok("list", "documents").out
 
 
-def test_a_recall_is_told_and_lifted_by_command(opened: Machine) -> None:
+def test_a_recall_is_told_and_lifted_by_command(opened: Any) -> None:
     """What is recalled is listed with whom it touches; a recall needs a reason; lifting is a signed act."""
     assert opened.ok("recall").err.strip() == "Nothing is recalled."
     assert opened.call("recall", "telco").code == 2
