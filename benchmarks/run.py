@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import capture
 import imports
 import keys
 import ledger
@@ -53,6 +54,7 @@ def main() -> int:
     print(f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors", flush=True)
     rows = start.rows(5 if chosen.quick else 20)
     rows += keys.rows(10_000 if chosen.quick else 100_000, 50 if chosen.quick else 200)
+    rows += capture.rows(5 if chosen.quick else 15)
     rows += imports.rows(1_000 if chosen.quick else 10_000, 1 if chosen.quick else 3)
     with tempfile.TemporaryDirectory(prefix="carnet-benchmark-") as folder:
         rows += lineage.rows((1_000,) if chosen.quick else (1_000, 10_000, 100_000), 300, Path(folder))

@@ -93,11 +93,12 @@ def model_version(desk: Desk, project: Project, run: Node, title: str = "") -> t
 
     Returns the entity id, and its title where it was declared now, else an empty text.
     """
-    there = versions_of(project, run)
+    made = versions_of(project, run)
+    there = [node for node in made if node.version]
     if there and (not title or title in (there[0].title, there[0].name)):
         return there[0].id, ""
     name, _, version = title.partition("@")
-    lines = [row.name for row in project.entities("model", limit=1)]
+    lines = [row.name for row in project.entities("model", limit=RECENT) if row.version]
     name = name or (lines[0] if lines else project.name)
     if not version:
         numbers = [
@@ -109,7 +110,14 @@ def model_version(desk: Desk, project: Project, run: Node, title: str = "") -> t
     if any(row.name == name and row.version == version for row in project.entities("model", text=f"{name}@{version}")):
         raise Refused(f"{name}@{version} is declared already, and another run made it", "name another version")
     acts = desk.acts(project)
-    model = acts.declare("model", name, version=version).entity
+    bare = made[0] if len(made) == 1 else None  # the file that the run wrote: the version is these bytes
+    model = acts.declare(
+        "model",
+        name,
+        version=version,
+        digests=bare.digests if bare else None,
+        edges=[("from", bare.id)] if bare else [],
+    ).entity
     acts.link(run.id, "made", model)
     return model, f"{name}@{version}"
 
