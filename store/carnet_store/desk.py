@@ -402,9 +402,7 @@ class Desk:
         from carnet_store.exchange import bundle
 
         base = self._held(project, to, since)
-        return bundle.foresee(
-            project.ledger, project.objects, base=base, with_objects=with_objects, progress=progress
-        )
+        return bundle.foresee(project.ledger, project.objects, base=base, with_objects=with_objects, progress=progress)
 
     def _held(self, project: Project, to: Sequence[str], since: Path | None) -> dict[str, str]:
         """Return the places that a receiver is known to hold: by the bundle `since`, or all of the persons `to`."""

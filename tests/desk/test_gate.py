@@ -402,3 +402,27 @@ def test_the_next_version_begins_with_what_the_last_one_said(company: Company) -
     assert found is not None and found[0] == "churn@2" and len(found[1]["rows"]) == 2
     assert company.project.earlier_answer(later, "people.readback") is None
     assert company.project.look(later.id).status.item("prod.migration").state == "open"
+
+
+def test_who_spoke_an_answer_does_not_verify_it(company: Company) -> None:
+    """C171: an answer that Tom types as spoken by Grace is verified by neither of them."""
+    value = {"state": "given", "text": "Each month retention calls the customers whose score is above one half.",
+             "spoken_by": company.person("Grace"), "typed_by": company.person("Ana")}  # fmt: skip
+    company.answer("Ana", "framing.problem", value)
+    answer = company.look().status.item("framing.problem").answer
+    company.acts("Grace").confirm_spoken(company.ids["handoff"], answer.id)
+    with pytest.raises(Refused, match="answer of their own"):
+        company.verify("Grace", "framing.problem")
+    assert company.state("framing.problem") == "answered"
+
+
+def test_after_a_change_of_pack_the_package_is_sealed_again(company: Company) -> None:
+    """A signature never rests on a package that names another checklist than the one that is asked."""
+    company.fill()
+    company.acts("Ana").seal(company.ids["handoff"])
+    packs = company.desk.packs_for("research-to-engineering", company.project)
+    company.acts("Ana").repack(company.ids["handoff"], packs, "B", {}, "the full gate is asked for now")
+    reasons = [r.text for r in company.look().status.reasons if r.code == "changed"]
+    assert reasons == ["pack, tier or facts changed since the package was sealed; seal again"]
+    company.acts("Ana").seal(company.ids["handoff"])
+    assert not [r for r in company.look().status.reasons if r.code == "changed"]

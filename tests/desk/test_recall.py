@@ -134,7 +134,9 @@ def test_the_plan_of_a_bundle_names_it_before_anything_is_written(company: Compa
     passed(company)
     first = tmp_path / "1.carnet.zip"
     company.desk.export(company.project, first)
-    with Desk.with_keyring(tmp_path / "other", company.desk.keyring, company.people["Tom"], clock=company.clock) as desk:
+    with Desk.with_keyring(
+        tmp_path / "other", company.desk.keyring, company.people["Tom"], clock=company.clock
+    ) as desk:
         desk.accept(first, trust=company.project.id)
         company.acts("Aiko").recall(company.ids["dataset"], "ages of minors were exported by mistake")
         second = tmp_path / "2.carnet.zip"

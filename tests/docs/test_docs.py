@@ -18,6 +18,7 @@ import pytest
 
 from carnet_store import errors
 from carnet_store.core.kind import KINDS
+from carnet_store.domain.filling import QUERIES
 from carnet_store.work.templates import builtin_packs
 from carnet_tui.cli import carnet
 
@@ -198,7 +199,7 @@ def test_command_check_refuses_what_is_not_there() -> None:
 def test_every_kind_and_item_that_is_named_exists(page: Path) -> None:
     """A dotted word whose first part begins some kind or item must be one."""
     items = {item.id for loaded in builtin_packs().values() for item in loaded.pack.items()}
-    kinds = set(KINDS)
+    kinds = set(KINDS) | set(QUERIES)
     nouns = {word.partition(".")[0] for word in kinds | items}
     files = {".py", ".md", ".yaml", ".json", ".zip", ".csv", ".html", ".sig", ".txt", ".jsonl", ".db", ".x", ".name"}
     for code in CODE.findall(_prose(page)):

@@ -8,14 +8,17 @@ Makes `FOLDER/mine` (Ana's store, with all keys in `FOLDER/keys`) and `FOLDER/th
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from carnet_store import CarnetError, Desk, Project
+from carnet_store import Acts, CarnetError, Desk, Project
 from carnet_store.core import canonical
+from carnet_store.domain.annotation import Cell
 from carnet_store.domain.answer_input import parse_answer
+from carnet_store.exchange.importers.notebook import cells_of
 from carnet_store.work.identity import Identity, Keyring
 from carnet_store.work.templates import Loaded, builtin_packs, load_pack
 
@@ -61,6 +64,32 @@ def hostile_pack() -> tuple[Loaded, ...]:
     return (Loaded(load_pack(data, "hostile"), data, canonical.sha256_hex(data)),)
 
 
+def hostile_notebook(acts: Acts) -> None:
+    """Declare a notebook whose cells, outputs and annotations are hostile, as one who writes the format by hand would."""
+    evil = Author.evil
+    error = {
+        "output_type": "error",
+        "ename": evil("ename"),
+        "evalue": evil("evalue"),
+        "traceback": [evil("trace", long=True)],
+    }
+    outputs = [{"output_type": "stream", "text": evil("output", long=True)}, error]
+    rows = [
+        {"cell_type": "markdown", "metadata": {}, "source": f"# {evil('heading')}"},
+        {"cell_type": "code", "metadata": {"tags": [evil("tag")]}, "source": evil("source", long=True), "execution_count": 2, "outputs": outputs},
+        {"cell_type": "code", "metadata": {}, "source": evil("second"), "execution_count": 1, "outputs": []},
+    ]  # fmt: skip
+    raw = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": rows}).encode()
+    kept = {"path": evil("path"), "sha256": acts.project.objects.put(raw), "size": len(raw)}
+    attrs = {"type": "notebook", "notebook": kept, "notes": evil("notes"), "order": evil("order")}
+    notebook = acts.declare("document", evil("notebook"), attrs=attrs).entity
+    cells = [Cell(one.digest, one.kind, one.source) for one in cells_of(raw)]
+    said = acts.annotate(notebook, cells, 1, evil("annotation", long=True))
+    acts.reply_annotation(said.changes[-1], evil("reply"))
+    gone = acts.annotate(notebook, [Cell("0" * 64, "code", evil("gone"))], 0, evil("orphan"))
+    acts.resolve_annotation(gone.changes[-1], evil("resolved"))
+
+
 def build(folder: Path) -> None:
     """Make the stores and the bundle."""
     evil, author = Author.evil, Author()
@@ -98,6 +127,13 @@ def build(folder: Path) -> None:
     for kind in ("code", "environment", "document"):
         made = acts.declare(kind, evil(kind), attrs={"path": evil("path")})
         acts.link(run.entity, "used", made.entity)
+    acts.declare(
+        "dataset", evil("data", long=True), version=evil("other"), attrs={"schema": [{"name": evil("column"), "type": evil("type")}], "key \x1b[31m\x07": evil("value")},
+        params={"p": evil("param")}, source=(evil("system"), evil("id")),
+    )  # fmt: skip
+    acts.comment(data.entity, evil("comment"))
+    acts.ask(evil("nuance"), about=[data.entity])
+    hostile_notebook(acts)
     handoff = acts.open_handoff(model.entity, hostile_pack(), entities=[run.entity, data.entity]).entity
     acts.decide(
         evil("question"), evil("choice"), evil("reason", long=True), options=[{"title": evil("option"), "why": evil("why")}],

@@ -58,6 +58,17 @@ WAYS = {
     "conflict": ("x",),
     "people": (":", "people", "enter"),
 }
+PAGES = {
+    "catalogue": (
+        (":", "data", "enter"),
+        ("e", "enter", "q", "c", "y", "/", "?", "right", "down", "right", "right", "end"),
+    ),
+    "notebook": (
+        (":", "notebook", "enter"),
+        ("c", "q", "y", "/", "right", "enter", "enter", "end", "up", "up", "enter", "t"),
+    ),
+}
+"""What the palette opens by name, the keys that lead there, and what is pressed on it; after each of these keys esc is pressed."""
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +177,28 @@ def test_ways_that_need_more_keys(app: Start, way: str) -> None:
     still_there(one)
     press(one, "down", "enter")
     still_there(one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_pages_of_a_dataset_and_a_notebook(app: Start, page: str, size: tuple[int, int]) -> None:
+    """C174, R043, R117: cells, outputs, annotations, attributes and schemas of another team steer nothing."""
+    one = app(cols=size[0], rows=size[1])
+    way, keys = PAGES[page]
+    press(one, *way)
+    still_there(one)
+    assert {"catalogue": "CATALOGUE", "notebook": "Markdown"}[page] in one.text
+    seen = {one.text}
+    for key in keys:
+        press(one, key)
+        still_there(one)
+        seen.add(one.text)
+        if key in ("e", "q", "c", "y", "/", "?", "t"):
+            leave(one)
+            press(one, *way)
+    assert len(seen) > 5
+    assert sum("evil" in text or "52;c" in text for text in seen) > 3
 
 
 @pytest.mark.slow

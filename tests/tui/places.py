@@ -19,12 +19,13 @@ MINUTE = 60_000
 
 @dataclass
 class Clock:
-    """Each look is a minute later."""
+    """Each look is a minute later; it stands while `step` is 0."""
 
     now: int = START
+    step: int = MINUTE
 
     def __call__(self) -> int:
-        self.now += MINUTE
+        self.now += self.step
         return self.now
 
 

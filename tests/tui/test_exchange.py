@@ -11,6 +11,7 @@ import pytest
 
 from carnet_store import Desk
 from carnet_tui.views import exchange_view
+from carnet_tui.views.item_view import size_words
 
 
 @pytest.fixture
@@ -58,6 +59,39 @@ async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
         assert made.name.startswith("churn-to-research-20")
         await press(pilot, settled, "escape")
         assert "all you wrote was shared" in screen_text(pilot.app)
+
+
+async def test_what_leaves_is_told_with_its_size_before(
+    pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """For whom, how many events and files, how large, what stays; the bundle then holds just that."""
+    tour = pair.ana
+    (pair.folder / "model.bin").write_bytes(b"w" * 3000)
+    acts = tour.acts()
+    acts.file(tour.ids["handoff"], pair.folder / "model.bin")
+    acts.keep_draft(f"answer {tour.ids['handoff']} approach.decision", {"value": {"state": "unknown"}})
+    hers = tour.desk.foresee(tour.project, to=[tour.people["Bea"].person])
+    assert hers.events > 1 and hers.objects > 1 and hers.object_bytes > 3000
+    files = f"{hers.objects} files, {size_words(hers.object_bytes)}"
+    async with visit(tour, ("exchange",), size=(100, 40)) as pilot:
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "for         research (Bea)" in text and "nothing written yet" in text
+        assert f"{hers.events} events of churn, {size_words(hers.event_bytes)} of text" in text
+        assert f"{files} as they are" in text
+        assert "1 draft of yours" in text and "your keys and passphrases" in text
+        await press(pilot, settled, "escape", ":", *"export", "enter", "n")
+        assert f"none: {files} stay here and are listed as missing" in screen_text(pilot.app)
+        await press(pilot, settled, "escape", "end", "enter")
+        text = screen_text(pilot.app)
+    foreseen = tour.desk.foresee(tour.project)
+    assert "for         the whole record" in text and f"{foreseen.events} events of churn" in text
+    made = tour.desk.export(tour.project, pair.folder / "files" / "whole.carnet.zip")
+    assert (foreseen.events, foreseen.objects, foreseen.missing) == (made.events, made.objects, made.missing)
+    bare = tour.desk.foresee(tour.project, with_objects=False)
+    assert (bare.objects, bare.object_bytes, bare.missing) == (0, 0, foreseen.objects + foreseen.missing)
+    since = tour.desk.foresee(tour.project, since=pair.bundle)
+    assert (since.events, since.objects) == (1, 1)
 
 
 async def test_a_new_project_needs_its_founders_key_compared(

@@ -50,22 +50,73 @@ async def test_unsealed_says_who_seals(main_path: Any, visit: Any, screen_text: 
         assert "Cannot sign now: Ana seals the package first." in screen_text(pilot.app)
 
 
-async def test_giver_seals_then_signs(main_path: Any, visit: Any, screen_text: Text) -> None:
-    """s shows the package to seal; Enter seals it and goes on to what would be signed."""
+async def test_giver_seals_and_is_told_what_waits(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Where items still wait, s seals and says for whom; it leads into no signature that the first agreement turns stale."""
     tour = main_path("open")
-    async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
-        await pilot.press("s")
-        await pilot.pause()
+    tour.answer("Ana", "framing.problem", "Each month retention calls the customers with a score over one half.")
+    tour.answer("Ana", "approach.decision", [tour.decision])
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana") as pilot:
+        await press(pilot, "s")
         assert "Seal the package" in screen_text(pilot.app) and "nothing written yet" in screen_text(pilot.app)
         assert not tour.project.look(tour.handoff).status.package
-        await pilot.press("enter")
-        await pilot.pause()
-        await pilot.pause()
+        await press(pilot, "enter")
+        text = " ".join(screen_text(pilot.app).split())
         assert tour.project.look(tour.handoff).status.package
-        assert "Sign off  churn@2" in screen_text(pilot.app)
-        await pilot.press("escape")
-        await pilot.pause()
+        assert "1 item waits for Grace to verify, 1 for Tom to verify" in text
+        assert "a signature now would turn stale when that is done" in text
+        assert "s signs all the same" in text and "Sign off" not in text
+        await press(pilot, "enter", "s")
+        text = screen_text(pilot.app)
+        assert "Sign off  churn@2" in text and "NOT YET" in text and "1 item waits for Grace to verify" in text
+        await press(pilot, "escape")
         assert not tour.project.look(tour.handoff).status.signoffs
+
+
+async def test_seals_and_goes_on_to_sign_where_nothing_waits(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Where every item is in order, sealing anew leads on to what would be signed."""
+    tour = main_path("ready")
+    tour.step = 1000
+    tour.at("Ana").include(tour.handoff, tour.early)
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana") as pilot:
+        await press(pilot, ":", *"seal", "enter")
+        assert "since it was sealed" in screen_text(pilot.app)
+        await press(pilot, "escape", "s", "enter")
+        text = screen_text(pilot.app)
+        assert "Sign off  churn@2" in text and "NOT YET" not in text
+
+
+async def test_moved_to_another_pack(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A preview says which items are added, removed and kept; answers stay; moved to the same, nothing is written."""
+    tour = main_path("half")
+    tour.step = 1000
+    count = tour.project.ledger.count()
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana", size=(100, 48)) as pilot:
+        await by_name(pilot, "repack")
+        await press(pilot, "enter", "enter")
+        assert "That is how it is already" in screen_text(pilot.app)
+        await by_name(pilot, "repack")
+        assert "operations" not in screen_text(pilot.app)  # another crossing is another handoff
+        await press(pilot, *"research-to-engineering", "down", "enter", "enter")
+        while "A fact about this model" in screen_text(pilot.app):
+            await press(pilot, "enter")
+        pilot.app.screen.query_one(TextArea).text = "customers are affected by it"
+        await press(pilot, "ctrl+d")
+        text = " ".join(screen_text(pilot.app).split())
+        assert "nothing written yet" in text and "added" in text and "removed none" in text
+        assert "kept 12 items, 3 of them answered: answers stay" in text
+        assert "because customers are affected by it" in text
+        assert tour.project.ledger.count() == count
+        await press(pilot, "escape")
+        assert tour.project.ledger.count() == count
+        await by_name(pilot, "repack")
+        await press(pilot, *"research-to-engineering", "down", "enter", "enter", *["enter"] * 5)
+        while "A fact about this model" in screen_text(pilot.app):
+            await press(pilot, "enter")
+        pilot.app.screen.query_one(TextArea).text = "customers are affected by it"
+        await press(pilot, "ctrl+d", "enter")
+        look = tour.project.look(tour.handoff)
+        assert look.handoff.gate.id == "research-to-engineering" and len(look.checklist.items) > 12
+        assert look.status.item("framing.problem").answers
 
 
 async def test_what_changed_since_i_looked(main_path: Any, visit: Any, screen_text: Text) -> None:

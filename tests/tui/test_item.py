@@ -205,6 +205,123 @@ async def test_verify_and_disagree(main_path: Any, visit: Any, screen_text: Text
         assert status(tour, "approach.decision").state == "ok"
 
 
+async def test_enter_does_what_the_item_waits_for(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Enter on an item answers or verifies it, as the footer says."""
+    tour = main_path("half")
+    async with visit(tour, *at(tour, "approach.decision"), who="Tom") as pilot:
+        assert "⏎ v verify" in screen_text(pilot.app)
+        await press(pilot, "enter", "y", "enter")
+        assert status(tour, "approach.decision").state == "ok"
+        assert "⏎" not in screen_text(pilot.app).splitlines()[-1]
+    async with visit(tour, *at(tour, "approach.evaluation")) as pilot:
+        await press(pilot, "enter")
+        assert "y pick a run's number" in screen_text(pilot.app)
+
+
+async def test_spoken_by_another(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """R003: who spoke an answer is chosen in its menu, without a letter; it counts once that person confirms it, by Enter."""
+    tour = main_path("half")
+    async with visit(tour, *at(tour, "approach.evaluation"), size=(100, 40)) as pilot:
+        await press(pilot, "a", "right", "right", "right", "right")
+        assert "spoken by: me" in screen_text(pilot.app)
+        await press(pilot, "enter", *"grace", "enter")
+        assert "spoken by: Grace" in screen_text(pilot.app)
+        await press(pilot, "y", "enter")
+        text = screen_text(pilot.app)
+        assert "spoken by Grace, typed by Ana as researcher; counts when Grace confirms" in text
+        await press(pilot, "escape", "a")
+        assert "spoken by: Grace" in screen_text(pilot.app)  # the draft knows who spoke
+        await press(pilot, "y", "enter", "enter")
+        one = status(tour, "approach.evaluation")
+        assert one.state == "unconfirmed" and one.value["spoken_by"] == tour.people["Grace"].person
+        assert "spoken by Grace, typed by Ana, just now; counts when Grace confirms" in screen_text(pilot.app)
+    async with visit(tour, ("inbox",), who="Grace", size=(100, 40)) as pilot:
+        assert "1 answer typed for you" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        text = screen_text(pilot.app)
+        assert "counts once you confirm it" in text and "⏎ confirm" in text
+        await press(pilot, "enter")
+        assert "typed by Ana; you confirm that you said so" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert status(tour, "approach.evaluation").state == "answered"
+        assert "Grace confirmed it" in screen_text(pilot.app)
+
+
+async def test_a_text_left_half_keeps_who_spoke_it(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A begun text goes on as the words of whoever spoke it; `me` takes it back."""
+    tour = main_path("open")
+    async with visit(tour, *at(tour, "framing.problem"), size=(100, 40)) as pilot:
+        await press(
+            pilot, "a", "left", "left", "left", "right", "right", "right", "right", "enter", *"tom", "enter", "y"
+        )
+        pilot.app.screen.query_one(TextArea).text = "Each month retention calls those with a score over one half."
+        await press(pilot, "escape", "a")
+        assert "spoken by: Tom" in screen_text(pilot.app)
+        await press(pilot, *["right"] * 5, "enter", "enter")
+        assert "spoken by: me" in screen_text(pilot.app)
+        await press(pilot, "y", "ctrl+d")
+        assert "by Ana as researcher" in screen_text(pilot.app) and "spoken" not in screen_text(pilot.app)
+
+
+async def test_findings(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A finding is raised from the verdict's menu or the palette, shown with its severity, and closed by its author alone."""
+    tour = main_path("half")
+    async with visit(tour, *at(tour, "approach.decision"), who="Tom", size=(100, 44)) as pilot:
+        await press(pilot, "v", "right", "right", "right")
+        assert "raise a finding" in screen_text(pilot.app)
+        await press(pilot, "enter", "ctrl+d")
+        assert "It needs a text" in screen_text(pilot.app)
+        pilot.app.screen.query_one(TextArea).text = "customer_id is\namong the features"
+        await press(pilot, "ctrl+d", *"block", "enter")
+        text = screen_text(pilot.app)
+        assert "nothing written yet" in text and "blocker: customer_id is" in text and "no gate shut by itself" in text
+        assert not tour.project.look(tour.handoff).handoff.findings
+        await press(pilot, "enter")
+        text = screen_text(pilot.app)
+        assert "FINDING    blocker: customer_id is" in text and "it is yours" in text
+        assert status(tour, "approach.decision").state == "answered"  # no verdict was given
+        await press(pilot, "u")
+        assert "a finding is closed instead" in screen_text(pilot.app)
+    async with visit(tour, *at(tour, "approach.decision"), size=(100, 44)) as pilot:
+        assert "by Tom, just now" in screen_text(pilot.app) and "it is yours" not in screen_text(pilot.app)
+        await press(pilot, ":", *"close finding", "enter")
+        assert "Tom closes it" in screen_text(pilot.app)
+        await press(pilot, "escape", ":", *"finding", "enter")
+        pilot.app.screen.query_one(TextArea).text = "the second option has no number"
+        await press(pilot, "ctrl+d", "enter", "enter")
+        assert "major: the second option" in screen_text(pilot.app)
+    async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom", size=(100, 44)) as pilot:
+        assert "2 open findings" in screen_text(pilot.app)
+    async with visit(tour, *at(tour, "approach.decision"), who="Tom", size=(100, 44)) as pilot:
+        await press(pilot, ":", *"close finding", "enter")
+        pilot.app.screen.query_one(TextArea).text = "removed in r-013"
+        await press(pilot, "ctrl+d")
+        assert "found: customer_id is among the features" in screen_text(pilot.app)
+        await press(pilot, "enter")
+    [left] = tour.project.look(tour.handoff).handoff.findings["approach.decision"]
+    assert left.person == tour.people["Ana"].person
+
+
+async def test_several_findings_of_mine(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Of several findings one chooses which is closed; whose sign-off turns stale is said before."""
+    tour = main_path("ready")
+    tour.step = 1000
+    for text in ("the first thing found wrong", "the second thing found wrong"):
+        tour.at("Tom").raise_finding(tour.handoff, "approach.decision", text)
+    tour.at("Ana").sign(tour.handoff, "researcher", "as it stands here")
+    async with visit(tour, *at(tour, "approach.decision"), who="Tom", size=(100, 44)) as pilot:
+        await press(pilot, ":", *"close finding", "enter")
+        assert "Close which finding?" in screen_text(pilot.app)
+        await press(pilot, *"first", "enter")
+        pilot.app.screen.query_one(TextArea).text = "mended"
+        await press(pilot, "ctrl+d")
+        assert "turns stale: the sign-off of Ana" in screen_text(pilot.app)
+        await press(pilot, "enter")
+    [left] = tour.project.look(tour.handoff).handoff.findings["approach.decision"]
+    assert left.value.text == "the second thing found wrong"
+    assert not tour.project.look(tour.handoff).status.signoffs[0].fresh
+
+
 async def test_undo_retracts_my_record(main_path: Any, visit: Any, screen_text: Text) -> None:
     """u takes back my last record on the item, after a preview."""
     tour = main_path("half")

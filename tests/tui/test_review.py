@@ -103,6 +103,55 @@ async def test_a_verdict_on_an_answer_that_moved_is_not_written(main_path: Any, 
         assert tour.project.ledger.count() == count
 
 
+async def test_enter_does_what_the_item_waits_for(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Enter verifies, answers or settles, as the footer says; what one only reads it opens, and esc comes back."""
+    tour = main_path("half")
+    async with visit(tour, *HERE, who="Tom") as pilot:
+        assert "⏎ v verify" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert "verify the answer" in screen_text(pilot.app)
+        await press(pilot, "y")
+        assert "3 to go" in screen_text(pilot.app) and "⏎ a answer" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert "y run a command here and record it" in screen_text(pilot.app)
+        await press(pilot, "escape")
+
+
+async def test_the_footer_does_by_a_click_what_enter_does(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """A click on Enter's hint verifies; in the summary it submits."""
+    tour = main_path("half")
+    async with visit(tour, *HERE, who="Tom") as pilot:
+        await pilot.click(offset=(2, 23))
+        await pilot.pause()
+        assert "verify the answer" in screen_text(pilot.app)
+        await press(pilot, "y")
+        while "summary" not in screen_text(pilot.app):
+            await press(pilot, "right")
+        await press(pilot, "home")
+        await pilot.click(offset=(2, 23))
+        await pilot.pause()
+        assert "Submit 1 draft as one record" in screen_text(pilot.app)
+
+
+async def test_enter_opens_what_the_product_judges(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """An item that nobody types is opened by Enter; esc comes back to the same step."""
+    tour = main_path("half")
+    tour.step = 1000
+    acts = tour.at("Ana")
+    acts.link(tour.run, "used", acts.declare("dataset", "of unknown source").entity)
+    assert tour.project.look(tour.handoff).status.item("data.lineage").state == "failed"
+    async with visit(tour, *HERE, who="Ana") as pilot:
+        while "data.lineage" not in screen_text(pilot.app):
+            await press(pilot, "right")
+        assert "⏎ open" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert pilot.app.path[-1].name == "item" and "data.lineage" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert "the item waits for nothing of yours" in screen_text(pilot.app)
+        await press(pilot, "escape")
+        assert pilot.app.path[-1].name == "review" and "data.lineage" in screen_text(pilot.app)
+
+
 async def test_nothing_to_review(main_path: Any, visit: Any, screen_text: Text) -> None:
     """Without items there is a sentence, not an empty screen."""
     async with visit(main_path("ready"), *HERE) as pilot:

@@ -69,6 +69,37 @@ async def test_refusal_needs_a_reason(main_path: Any, visit: Any, screen_text: T
         assert "needs a reason" in screen_text(pilot.app)
 
 
+async def test_an_approval_is_withdrawn_by_a_refusal(main_path: Any, visit: Any, screen_text: Text) -> None:
+    """Who has signed is told how to take it back: a refusal signed in its place shuts the passed gate; signing anew opens it."""
+    tour = main_path("ready")
+    tour.step = 1000
+    for name, role in (("Ana", "researcher"), ("Tom", "ml_engineer"), ("Grace", "product_owner")):
+        tour.at(name).sign(tour.handoff, role, "as it stands here")
+    package = tour.project.look(tour.handoff).status.package
+    async with visit(tour, *HERE, who="Tom", size=(100, 40)) as pilot:
+        await press(pilot, "s")
+        assert "the gate is passed; withdraw in the palette (:) takes yours back" in screen_text(pilot.app)
+        await press(pilot, ":", *"withdraw", "enter")
+        text = screen_text(pilot.app)
+        assert "Your approval stands" in text and "a refusal shuts it for everybody" in text and "AFTER" not in text
+        await press(pilot, "right", "right", "right", "enter", *"leaks", "enter", *package[:4], "enter")
+        status = tour.project.look(tour.handoff).status
+        assert status.verdict == "passed" and "says something" in screen_text(pilot.app)  # the reason is too short
+        await press(pilot, "escape", ":", *"withdraw", "enter", "right", "right", "right", "enter")
+        pilot.app.screen.query(Input).first().value = "the holdout leaks into training"
+        await press(pilot, "enter", *package[:4], "enter")
+        status = tour.project.look(tour.handoff).status
+        assert status.verdict != "passed"
+        assert [s.predicate.decision for s in status.signoffs if s.change.person == tour.people["Tom"].person] == [
+            "refuse"
+        ]
+        assert "Tom refused as ml engineer: the holdout leaks into training" in screen_text(pilot.app)
+        await press(pilot, ":", *"withdraw", "enter")
+        assert "no sign-off of yours stands here" in screen_text(pilot.app)
+        await press(pilot, "escape", "s", "right", "enter", "enter", *package[:4], "enter")
+    assert tour.project.look(tour.handoff).status.verdict == "passed"
+
+
 async def test_changed_while_reading(main_path: Any, visit: Any, screen_text: Text) -> None:
     """What changed under one's eyes is not signed (R022)."""
     tour = main_path("ready")

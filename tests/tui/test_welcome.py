@@ -88,6 +88,20 @@ async def test_sample(empty: Any) -> None:
         assert pilot.app.next == "demo"
 
 
+async def test_several_identities_are_asked_which(empty: Any, screen_text: Text, tmp_path: Path) -> None:
+    """Where several identities are at hand one is chosen before a project is founded; leaving makes nothing."""
+    keyring = Desk.keyring_of({"CARNET_CONFIG": str(tmp_path / "keys")})
+    keyring.new("Ada", "ada@example.org")
+    keyring.new("Bob", "bob@example.org")
+    async with empty() as pilot:
+        await press(pilot, "enter", "enter", "enter")
+        assert "Who are you?" in screen_text(pilot.app)
+        await press(pilot, "escape")
+        assert not (tmp_path / "churn" / ".carnet").exists()
+        await press(pilot, "enter", "enter", "enter", *"bob", "enter")
+        assert "founded churn as Bob" in screen_text(pilot.app)
+
+
 async def test_bundle_asks_for_a_file(empty: Any, screen_text: Text, tmp_path: Path) -> None:
     """Without a bundle at hand a path is asked for; a wrong one is said; nothing is made."""
     async with empty() as pilot:

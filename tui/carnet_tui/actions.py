@@ -23,6 +23,7 @@ EVERYWHERE = ("everywhere",)
 SUBJECT = ("handoff", "item", "model", "entity", "decision", "question")
 LISTS = (
     "inbox", "models", "handoff", "lineage", "decisions", "timeline", "exchange", "import", "people", "conflict", "picker",
+    "catalogue", "notebook",
 )  # fmt: skip
 
 
@@ -68,7 +69,8 @@ _ABOUT = (*SUBJECT, "inbox", "review", "lineage", "decisions", "timeline", "conf
 
 ACTIONS: tuple[Action, ...] = (
     # What changes the record. Order here is order in the footer: most useful first.
-    _act("open", "enter", "open", "Open what the cursor is on.", (*LISTS, *SUBJECT), "go"),
+    _act("open", "enter", "open", "Open what the cursor is on; on an item, do what it waits for.",
+         (*LISTS, *SUBJECT, "review"), "go"),
     _act("answer", "a", "answer", "Answer this item: yes, no, unknown or not applicable.",
          (*_ANSWERING, "conflict"), "act", "draft"),
     _act("verify", "v", "verify", "Agree or disagree with the answer given.", _ANSWERING, "act", "draft"),
@@ -85,33 +87,40 @@ ACTIONS: tuple[Action, ...] = (
          ("models", "decisions", "handoff", "exchange", "lineage", "people"), "act", "record"),
     _act("seal", "", "seal", "Seal the package: from here on everybody means the same bytes.",
          ("handoff",), "act", "record"),
-    _act("edit", "e ctrl+g", "edit", "Write the text in your editor.",
-         (*_ANSWERING, "decision", "question", "prompt"), "act", "draft"),
+    _act("edit", "e ctrl+g", "edit", "Write the text in your editor; in a catalogue entry, set this field.",
+         (*_ANSWERING, "decision", "question", "prompt", "catalogue"), "act", "draft"),
     _act("edit_all", "E", "edit all", "Open all my open items as one document in your editor.",
          ("handoff", "item", "review", "inbox"), "act", "draft"),
     _act("submit", "", "submit", "Write all drafts as one batch.", ("review", "handoff"), "act", "record"),
     _act("undo", "u", "undo", "Take back my last draft, or retract my last record that nobody else has.",
          EVERYWHERE, "act", "draft"),
-    _act("rescue", "!", "rescue", "Record an incident, take a deployment back, or recall a version.",
-         ("models", "model", "inbox"), "act", "signoff"),
+    _act("rescue", "!", "rescue", "Recall this: all that came of it is tainted, its gates shut; or lift the recall.",
+         ("models", "model", "inbox", "lineage"), "act", "signoff"),
     # In sheets, where letters are text.
     _act("done", "ctrl+d", "done", "End the text or the table, and go on with it.", ("prompt", "table"), "act"),
     _act("row_add", "ctrl+n", "add row", "Add a row to the table.", ("table",), "act"),
     _act("row_remove", "ctrl+r", "remove row", "Remove this row of the table.", ("table",), "act"),
     # Verbs that menus and the palette offer; they need no letter.
-    _act("reply", "", "reply", "Reply to this question.", ("question", "decisions", "inbox"), "act", "record"),
+    _act("reply", "", "reply", "Reply to this question, or in this thread.",
+         ("question", "decisions", "inbox", "notebook"), "act", "record"),
+    _act("resolve", "", "resolve", "Settle this thread: what the annotation asked for is done.", ("notebook",), "act", "record"),
     _act("close", "", "close", "Close my question: the replies answer it, or I withdraw it.",
          ("question", "decisions"), "act", "record"),
     _act("edge", "", "add edge", "Say that this used, made or comes from another.", ("lineage",), "act", "record"),
     _act("link", "", "attach", "Attach a file or an entity to this item.", _ANSWERING, "act", "record"),
+    _act("finding", "", "finding", "Raise a finding: something wrong with this item.", _ANSWERING, "act", "record"),
+    _act("close_finding", "", "close finding", "Close a finding of mine on this item, and say how it was settled.",
+         _ANSWERING, "act", "record"),
     _act("assign", "", "assign", "Ask somebody to answer or to verify this.", ("handoff", "item"), "act", "record"),
     _act("return", "", "return", "Return the handoff to its givers, with a reason for each item.",
          ("handoff", "review"), "act", "signoff"),
     _act("custody", "", "custody", "Offer, accept or refuse custody of the model.",
          ("handoff", "inbox"), "act", "signoff"),
-    _act("withdraw", "", "withdraw", "Withdraw my sign-off, with a reason.", ("handoff",), "act", "signoff"),
+    _act("withdraw", "", "withdraw", "Sign in place of my sign-off that stands: a refusal withdraws it.", ("handoff",), "act", "signoff"),
     _act("override", "", "override", "Pass a blocked gate by a named authority's decision.",
          ("handoff",), "act", "signoff"),
+    _act("repack", "", "repack", "Move the handoff to another pack, tier or facts; answers stay where the items do.",
+         ("handoff",), "act", "record"),
     _act("confirm", "", "confirm", "Confirm with my own key what was typed for me.",
          ("inbox", "item", "handoff", "decision", "decisions"), "act", "record"),
     _act("export", "", "export", "Write a bundle for another team.",
@@ -123,8 +132,8 @@ ACTIONS: tuple[Action, ...] = (
     _act("admit", "", "admit", "Accept an invitation, or confirm somebody's request to join.",
          ("exchange", "inbox", "people"), "act", "record"),
     # Looking.
-    _act("difference", "d", "difference", "Show what changed since my last signature.",
-         ("inbox", "handoff", "item", "review", "model", "sign"), "look"),
+    _act("difference", "d", "difference", "Show what changed since my last signature; how this differs from the marked one.",
+         ("inbox", "handoff", "item", "review", "model", "sign", "lineage"), "look"),
     _act("evidence", "o", "evidence", "Open the evidence of this item.", (*_ANSWERING, "timeline", "entity"), "look"),
     _act("graph", "g", "graph", "Show where this came from and what uses it.", _ABOUT, "look"),
     _act("timeline", "t", "timeline", "Show what happened to this, newest first.", _ABOUT, "look"),

@@ -40,6 +40,8 @@ GIVE: Mapping[str, str] = {
     "command": "run a command here and record it",
     "table": "fill the rows",
 }
+SPOKEN = "spoken"
+"""The way of the answer's menu that says who spoke it."""
 BEGINS = ("text", "readback", "table")
 """Types whose answer may begin with what the version before said."""
 
@@ -79,6 +81,9 @@ class Answering:
         self.drafts = screen.acts().drafts(self.key)
         self.earlier = None if one.value else self.project.earlier_answer(look.handoff, self.item.id)
         """(version, answer) of the version before, offered where nothing was answered yet."""
+        begun = _map(self.drafts.get(self.key, {}).get("value")) or _map(self.drafts.get(f"{self.key}/text"))
+        self.spoken = str(begun.get("spoken_by", ""))
+        """Who spoke the answer, where that is not the one who types; empty for oneself."""
 
     @property
     def key(self) -> str:
@@ -117,9 +122,42 @@ class Answering:
             ways = [("y", give, "give"), ("u", "unknown", "unknown")]
             if self.item.na != "never":
                 ways.append(("-", "not applicable", "n-a"))
-        way = await self.screen.ask(Choice(self.title, ways, glyphs=self.glyphs, about=about, note="answer"))
+        way = await self._way(ways, about)
         if way is None:
             return None
+        value = await self._value(way)
+        return None if value is None else self.said(value)
+
+    def said(self, value: Value) -> Value:
+        """Return an answer with who spoke it, where that is another."""
+        return {**value, "spoken_by": self.spoken, "typed_by": self.screen.me} if self.spoken else value
+
+    async def _way(self, ways: list[tuple[str, str, str]], about: Sequence[str]) -> str | None:
+        """Ask what the answer is; beside the answers stands who speaks it, chosen by arrows and Enter."""
+        others = self._others()
+        while True:
+            said = self.screen_names().person(self.spoken) if self.spoken else "me"
+            more = [("", f"spoken by: {said}", SPOKEN)] if others else []
+            way = await self.screen.ask(
+                Choice(self.title, [*ways, *more], glyphs=self.glyphs, about=about, note="answer")
+            )
+            if way != SPOKEN:
+                return way
+            rows = [("", "me", "you say it yourself"), *others]
+            note = "it counts once that person confirms it"
+            chosen = await self.screen.ask(Picker("Who spoke this answer?", rows, glyphs=self.glyphs, note=note))
+            if chosen is not None:
+                self.spoken = chosen[0]
+
+    def _others(self) -> list[tuple[str, str, str]]:
+        """Return the other members as (person, name, roles), holders of the answering role first."""
+        members, role = self.project.members().people, self.item.answers
+        found = [(p, row) for p, row in members.items() if row.status == "active" and p != self.screen.me]
+        found.sort(key=lambda pair: (role not in pair[1].roles, pair[1].name.casefold(), pair[0]))
+        return [(p, clean(row.name), ", ".join(words.role(one) for one in row.roles)) for p, row in found]
+
+    async def _value(self, way: str) -> Value | None:
+        """Return the answer's value for the way taken, asking for what it needs."""
         if way == "unknown":
             return {"state": "unknown"}
         if way == "n-a":
@@ -157,13 +195,15 @@ class Answering:
         kept = str(self.drafts.get(f"{self.key}/text", {}).get("text", "")) or str(self.before.get("text", ""))
         text = await self.screen.ask(
             LongPrompt(self.title, glyphs=self.glyphs, value=kept, about=[clean(self.item.help)], verb="go on",
-                       check=lambda t: "" if t.strip() else "There is no text yet; esc leaves.", keep=self._keep_text)
+                       check=lambda t: "" if t.strip() else "There is no text yet; esc leaves.", keep=self.keep_text)
         )  # fmt: skip
         return None if text is None else self.read({"state": "given", "text": text.strip()})
 
-    def _keep_text(self, text: str) -> None:
+    def keep_text(self, text: str) -> None:
+        """Keep a text as a draft, with who spoke it."""
         if text.strip():
-            self.screen.acts().keep_draft(f"{self.key}/text", {"text": text})
+            spoken = {"spoken_by": self.spoken} if self.spoken else {}
+            self.screen.acts().keep_draft(f"{self.key}/text", {"text": text, **spoken})
 
     async def _choice(self) -> Value | None:
         chosen: list[str] = []

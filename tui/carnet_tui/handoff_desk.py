@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from carnet_store.domain.gate import verifier_of
 from carnet_store.errors import CarnetError
+from carnet_tui import actions
 from carnet_tui.answer_dialogs import draft_key, names_of, verdict_key
 from carnet_tui.desk_screen import DeskScreen, missing
 from carnet_tui.frame_text import Hint
@@ -19,7 +20,9 @@ from carnet_tui.widgets.dialogs import MessageBox, Picker
 if TYPE_CHECKING:
     from carnet_store import ItemStatus, Look
 
-RETRACTABLE = ("item.answered", "item.verified", "comment.added", "finding.raised")
+ON_AN_ITEM = (
+    "answer", "verify", "waive", "settle", "evidence", "edit", "confirm", "link", "assign", "finding", "close_finding",
+)  # fmt: skip
 NO_ITEM = "no item is chosen"
 SHOWN_AT_MOST = 64 * 1024
 """Bytes of an object shown as text."""
@@ -119,9 +122,10 @@ class HandoffDesk(DeskScreen):
             if q.question.item == one.item.id
         ]
         findings = [
-            (viewer.name(c.person), clean(str(getattr(c.value, "text", ""))))
+            (viewer.name(c.person), c.t, clean(str(getattr(c.value, "severity", ""))), clean(str(getattr(c.value, "text", ""))),
+             c.person == self.me)
             for c in handoff.findings.get(one.item.id, ())
-        ]
+        ]  # fmt: skip
         asked = handoff.assigned.get(one.item.id)
         return item_view.ItemFacts(
             status=one,
@@ -132,6 +136,7 @@ class HandoffDesk(DeskScreen):
             comments=comments,
             questions=questions,
             findings=findings,
+            confirmed=handoff.confirmations,
             asked=f"of {viewer.name(getattr(asked.value, 'person', ''))}" if asked else "",
         )
 
@@ -141,7 +146,8 @@ class HandoffDesk(DeskScreen):
         if one.item.machine:
             return "the product looks itself: declare what is missing (3 lineage, n), then it holds by itself"
         if one.state == "unconfirmed":
-            return "it was typed in your name: confirm it from the palette (:)"
+            key = actions.shown_key(self.base.keymap.first("open"), self.glyphs["enter"])
+            return f"it was typed in your name and counts once you confirm it: {key}"
         return f"it is yours to {act_word(one)}: {key}"
 
     # What can be done now
@@ -152,7 +158,7 @@ class HandoffDesk(DeskScreen):
 
     def available(self, action_id: str) -> str | None:
         """Return why something cannot be done on the item under the cursor."""
-        if action_id in ("answer", "verify", "waive", "settle", "evidence", "edit", "confirm", "link", "assign"):
+        if action_id in ON_AN_ITEM:
             one = self.current
             if self.look is None or one is None:
                 return NO_ITEM
@@ -223,15 +229,19 @@ class HandoffDesk(DeskScreen):
         """Return why I cannot sign now, and the key that unblocks it."""
         look = self.the_look()
         status = look.status
+        signed = any(s.change.person == self.me for row in status.rows for s in row.signed)
         if status.verdict in ("abandoned", "passed"):
-            return f"the gate is {status.verdict}"
-        mine = [row for row in status.rows if row.missing and self.me in row.could]
-        if not mine:
-            held = [row for row in status.rows if row.row.role in self.my_roles()]
-            return "you have signed" if held else "no sign-off here is yours"
+            more = "; withdraw in the palette (:) takes yours back" if signed and status.verdict == "passed" else ""
+            return f"the gate is {status.verdict}{more}"
         giver = look.checklist.signoffs[0].role if look.checklist.signoffs else ""
-        codes = {reason.code for reason in status.reasons}
-        if codes & {"unsealed", "changed"} and giver not in self.my_roles():
+        loose = {reason.code for reason in status.reasons} & {"unsealed", "changed"}
+        mine = [row for row in status.rows if row.missing and self.me in row.could]
+        if not mine and not (loose and giver in self.my_roles()):
+            held = [row for row in status.rows if row.row.role in self.my_roles()]
+            if signed:
+                return "you have signed; withdraw in the palette (:) takes it back"
+            return "another signed in your role" if held else "no sign-off here is yours"
+        if loose and giver not in self.my_roles():
             who = ", ".join(clean(self.project.person_name(p)) for p in self.holders(giver))
             return f"{who or words.role(giver)} seals the package first"
         conflicts = sum(one.state == "conflict" for one in status.items)
@@ -280,7 +290,9 @@ class HandoffDesk(DeskScreen):
         elif key.partition(":")[0] in ("decision", "question"):
             self.base.enter(Route(key.partition(":")[0], (key,)))
         else:
-            self.base.enter(Route("lineage", (key,)))
+            from carnet_tui.screens import opening
+
+            self.base.enter(opening.route(self.project, key))
 
     def object_lines(self, sha256: str) -> list[str]:
         """Return an object's beginning as cleaned lines."""

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 from carnet_store.domain.gate import verifier_of
 from carnet_store.domain.judging import judge, problems
 from carnet_tui.answer_dialogs import Answering, draft_key, names_of, verdict_key
-from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.handoff_item import ItemVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import clean
 from carnet_tui.views import item_view, words
-from carnet_tui.widgets.dialogs import VERDICTS, Choice, DigestDialog, Picker, Prompt, Reason
+from carnet_tui.widgets.dialogs import DigestDialog, Picker, Prompt, Reason
 from carnet_tui.widgets.lines import paragraphs
 
 if TYPE_CHECKING:
     from carnet_store import Change, ItemStatus
 
-RETRACTABLE = ("item.answered", "item.verified", "comment.added", "finding.raised")
+RETRACTABLE = ("item.answered", "item.verified", "comment.added")
+"""Kinds that `u` takes back. A finding is closed instead."""
 
 
-class HandoffVerbs(HandoffDesk):
+class HandoffVerbs(ItemVerbs):
     """A screen about a handoff on which one acts."""
 
     # Answering
@@ -59,7 +60,13 @@ class HandoffVerbs(HandoffDesk):
         lookups = self.project.lookups(look)
         lines = [f"{clean(one.item.id)}  {clean(one.item.title)}", ""]
         lines += item_view.value_lines(one.item, value, names_of(self), self.size.width - 2)
-        lines += ["", f"by {clean(self.desk.i().name)} as {words.role(one.item.answers)}"]
+        me, spoken = clean(self.desk.i().name), str(value.get("spoken_by", ""))
+        if spoken and spoken != self.me:
+            speaker = names_of(self).person(spoken)
+            typed = f"typed by {me} as {words.role(one.item.answers)}"
+            lines += ["", f"spoken by {speaker}, {typed}; counts when {speaker} confirms"]
+        else:
+            lines += ["", f"by {me} as {words.role(one.item.answers)}"]
         found = problems(one.item, value, lookups, look.checklist.placeholder_words)
         lines += [f"still incomplete: {clean(one.text)}" for one in found]
         verdict = judge(one.item, value, lookups)
@@ -94,8 +101,9 @@ class HandoffVerbs(HandoffDesk):
         if problem:
             self.base.say(problem)
         if text.strip() and not problem:
-            self.acts().keep_draft(f"{answering.key}/text", {"text": text})
-            await self.record_answer(one, answering.read({"state": "given", "text": text.strip()}))
+            answering.keep_text(text)
+            value = answering.said(answering.read({"state": "given", "text": text.strip()}))
+            await self.record_answer(one, value)
 
     # Verifying
 
@@ -104,20 +112,6 @@ class HandoffVerbs(HandoffDesk):
         one = self.current
         if one is not None:
             self.flow(self._verify(one))
-
-    async def ask_verdict(self, one: ItemStatus) -> tuple[bool, str] | None:
-        """Ask whether I agree, and why not."""
-        title = f"{clean(one.item.id)}  {clean(one.item.title)}"
-        about = item_view.value_lines(one.item, one.value or {}, names_of(self), self.size.width - 2)[:8]
-        way = await self.ask(Choice(title, VERDICTS, glyphs=self.glyphs, about=about, note="verify the answer"))
-        if way is None:
-            return None
-        if way == "agree":
-            return True, ""
-        reason = await self.ask(
-            Reason(title, glyphs=self.glyphs, about=["You disagree with this answer."], verb="go on")
-        )
-        return None if reason is None else (False, reason.strip())
 
     async def _verify(self, one: ItemStatus) -> None:
         verdict = await self.ask_verdict(one)
@@ -273,7 +267,9 @@ class HandoffVerbs(HandoffDesk):
             and (one is None or change.field == one.item.id)
         ]  # fmt: skip
         if not own:
-            self.base.say("There is nothing of yours here to take back; signed acts stay.")
+            found = one is not None and self.own_findings(one)
+            more = "; a finding is closed instead, from the palette (:)" if found else "; signed acts stay"
+            self.base.say(f"There is nothing of yours here to take back{more}.")
             return
         last = max(own, key=lambda change: (change.t, change.seq, change.index))
         what = {

@@ -8,6 +8,7 @@ from carnet_tui.answer_dialogs import names_of
 from carnet_tui.handoff_verbs import HandoffVerbs
 from carnet_tui.text import clean
 from carnet_tui.views import words
+from carnet_tui.views.sign_view import stands_for
 from carnet_tui.widgets.dialogs import Choice, DigestDialog, LongPrompt, Picker, Prompt, Reason
 from carnet_tui.widgets.lines import paragraphs
 
@@ -29,12 +30,14 @@ class WeightyVerbs(HandoffVerbs):
 
     def available(self, action_id: str) -> str | None:
         """Return why an act on the whole handoff cannot be done now."""
-        if self.look is not None and action_id in ("return", "override", "custody", "link"):
+        if self.look is not None and action_id in ("return", "override", "custody", "link", "withdraw", "repack"):
             verdict = self.look.status.verdict
             if verdict == "abandoned":
                 return "the handoff was ended"
             if action_id == "return":
                 return self._why_not_return(self.look)
+            if action_id == "withdraw":
+                return None if stands_for(self.look, self.me) else "no sign-off of yours stands here"
             if action_id == "override" and verdict == "passed":
                 return "the gate is passed"
             return None
@@ -118,6 +121,18 @@ class WeightyVerbs(HandoffVerbs):
         ):
             await self.write(lambda acts: acts.override(self.entity, reason.strip(), int(days)))
             self.refresh_data()
+
+    def do_withdraw(self) -> None:
+        """Sign in place of my sign-off that stands: a refusal withdraws it."""
+        from carnet_tui.screens.sign import withdraw_flow
+
+        self.flow(withdraw_flow(self, self.entity))
+
+    def do_repack(self) -> None:
+        """Move the handoff to another pack, tier or facts."""
+        from carnet_tui.screens.repack import repack_flow
+
+        self.flow(repack_flow(self, self.the_look()))
 
     def do_custody(self) -> None:
         """Offer, accept or refuse custody of the model version."""

@@ -31,6 +31,9 @@ SCREENS: dict[str, tuple[str, str]] = {
     "item": ("item", "ItemScreen"),
     "review": ("review", "ReviewScreen"),
     "lineage": ("lineage", "LineageScreen"),
+    "why": ("lineage_answers", "WhyScreen"),
+    "impact": ("lineage_answers", "ImpactScreen"),
+    "compare": ("lineage_answers", "CompareScreen"),
     "decisions": ("decisions", "DecisionsScreen"),
     "decision": ("decisions", "DecisionScreen"),
     "question": ("decisions", "QuestionScreen"),
@@ -39,6 +42,8 @@ SCREENS: dict[str, tuple[str, str]] = {
     "import": ("import_plan", "ImportScreen"),
     "conflict": ("conflict", "ConflictScreen"),
     "people": ("people", "PeopleScreen"),
+    "catalogue": ("catalogue", "CatalogueScreen"),
+    "notebook": ("notebook", "NotebookScreen"),
 }
 """Route -> (module of `carnet_tui.screens`, class). A screen is imported when somebody goes there."""
 
@@ -80,10 +85,14 @@ class CarnetApp(CarnetBase):
         """What to do once the app has ended: `demo`."""
         self.demo: Demo | None = None
         self._said = 0.0
+        self.marked = ""
+        """The node that `m` marked, to compare or to connect with another."""
         self.guide = ""
         """What a demo asks for next, in words."""
         super().__init__(
-            glyphs=glyphs, theme_name=theme_name, frame=frame,
+            glyphs=glyphs,
+            theme_name=theme_name,
+            frame=frame,
             start=start if desk is not None or all(one.name in STORELESS for one in start) else (Route("welcome"),),
         )
         self.refresh_facts()
@@ -252,7 +261,9 @@ class CarnetApp(CarnetBase):
         if time.monotonic() - self._said > SAID_FOR:  # what was said before is about the screen one leaves
             self.facts.status = self.guide
         if self._desk is None and any(route.name not in STORELESS for route in path):
-            begin = "choose here how to begin" if self.path[-1].name == "welcome" else "Enter makes one and takes this in"
+            begin = (
+                "choose here how to begin" if self.path[-1].name == "welcome" else "Enter makes one and takes this in"
+            )
             self.say(f"There is no store here yet: {begin}.")
             return
         super().visit(path)
@@ -281,8 +292,10 @@ class CarnetApp(CarnetBase):
                 code = project.code(entity)
                 if wanted in code.casefold() or wanted in text.casefold():
                     found.append((code, text, (Route("decisions"), Route(kind, (entity,)))))
+        from carnet_tui.screens import opening
+
         for row in project.entities(text=typed, limit=20):
-            found.append((row.title, row.kind, (Route("lineage", (row.id,)),)))
+            found.append((row.title, row.kind, opening.path(project, row.id)))
         return found
 
     # Who one is
@@ -426,7 +439,9 @@ def open_and_run(
         except NotFound:
             if (who is not None and bundle is None) or Store.find(start or FilePath.cwd()) is not None:
                 raise  # there is a store; it is somebody who was not found
-    app = CarnetApp(desk, glyphs=glyphs, start=start_path(desk, bundle, review, handoff), folder=start, frame=frame, who=who)
+    app = CarnetApp(
+        desk, glyphs=glyphs, start=start_path(desk, bundle, review, handoff), folder=start, frame=frame, who=who
+    )
     try:
         code = app.run_guarded()
     finally:

@@ -181,25 +181,30 @@ class CarnetScreen(Screen[None]):
         """
 
         async def run() -> None:
-            timer = (
-                self.set_timer(WORD_AFTER, lambda: self.base.say_working(f"{saying} {self.base.glyphs.ellipsis}"))
-                if saying
-                else None
-            )
             try:
-                result = await asyncio.get_running_loop().run_in_executor(self.base.store_thread, call)
+                result = await self.aside(call, saying=saying)
             except CarnetError as error:
                 self.base.show_error(error)
                 return
-            finally:
-                if timer is not None:
-                    timer.stop()
-                if self.base.facts.working:
-                    self.base.say_working("")
             if self.is_attached:
                 then(result)
 
         self.run_worker(run(), exit_on_error=True)
+
+    async def aside(self, call: Callable[[], Result], *, saying: str = "") -> Result:
+        """Run `call` on the store's thread and return its result; after 0.3 seconds the status line says `saying`."""
+        timer = (
+            self.set_timer(WORD_AFTER, lambda: self.base.say_working(f"{saying} {self.base.glyphs.ellipsis}"))
+            if saying
+            else None
+        )
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.base.store_thread, call)
+        finally:
+            if timer is not None:
+                timer.stop()
+            if self.base.facts.working:
+                self.base.say_working("")
 
     def on_pressed(self, message: Pressed) -> None:
         """Do what was clicked in the furniture."""

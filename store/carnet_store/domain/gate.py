@@ -160,6 +160,7 @@ class Scene:
         questions: questions about this handoff, its model or items.
         passed: ids of gates that the model version passed before.
         waiting: for whom events wait that are not here, in words.
+        repacked: pack, tier or facts of the handoff are others than when the package was sealed.
         recalled: recalls that stand of the model version, what it came from, or what crosses with it, in words.
         names: person id to name.
     """
@@ -176,6 +177,7 @@ class Scene:
     passed: frozenset[str] = frozenset()
     waiting: tuple[str, ...] = ()
     recalled: tuple[str, ...] = ()
+    repacked: bool = False
     names: Mapping[str, str] | None = None
 
     def name(self, person: str) -> str:
@@ -269,7 +271,9 @@ def _state(
     if item.valid_days and answer.t + item.valid_days * DAY < scene.now:
         return "expired", [f"the answer is older than {item.valid_days} days"], item.answers, "asserted"
     recorded = item.type == "command" or bool(value.get("filled"))
-    evidence: Evidence = "checked here" if verdict and item.type != "command" else "recorded" if recorded else "asserted"
+    evidence: Evidence = (
+        "checked here" if verdict and item.type != "command" else "recorded" if recorded else "asserted"
+    )
     if verdict is not None and verdict.state != "holds" and state_of(value) != "na":
         return ("failed" if verdict.state == "fails" else "open"), list(verdict.reasons), item.answers, evidence
     if state_of(value) == "no":
@@ -285,19 +289,20 @@ def _verification(
     if is_na and item.na == "waiver":
         return "failed", ["*not applicable* needs a waiver here"], item.waiver_by, evidence
     given: list[tuple[Change, bool, str]] = []
+    givers = {answer.person, str(value.get("spoken_by") or answer.person)}  # who typed it, and who said it
     for change in handoff.verifications.get(source.id, ()):
         v = change.value
         if (
             isinstance(v, Verified)
             and v.answer == answer.id
             and verifier in change.roles
-            and change.person != answer.person
+            and change.person not in givers
         ):
             given.append((change, v.agree, v.reason))
     signed_group = handoff.na_confirmed if is_na else handoff.readbacks
     for change in signed_group.get(source.id, ()):
         s = change.value
-        if verifier not in change.roles or change.person == answer.person:
+        if verifier not in change.roles or change.person in givers:
             continue
         if isinstance(s, NaConfirmed) and s.answer == answer.id:
             given.append((change, True, ""))
@@ -310,13 +315,12 @@ def _verification(
     needs_key = (is_na and item.blocks) or (item.type == "readback" and not is_na)
     agreeing = [c for c, _, _ in given if not needs_key or c.signers]
     if not agreeing:
-        others = [p for p in scene.members.holders(verifier) if p != answer.person]
+        others = [p for p in scene.members.holders(verifier) if p not in givers]
         text = f"waits for {_role(verifier)}" + (f" ({', '.join(scene.name(p) for p in others)})" if others else "")
         if not others:
             text += ": nobody else holds that role"
         own = any(
-            isinstance(c.value, Verified) and c.person == answer.person
-            for c in handoff.verifications.get(source.id, ())
+            isinstance(c.value, Verified) and c.person in givers for c in handoff.verifications.get(source.id, ())
         )
         return (
             "answered",
@@ -412,7 +416,9 @@ def _record_reasons(
     found += [Reason("dispute", text) for text in handoff.disputes]
     found += [Reason("recalled", text) for text in scene.recalled[:20]]
     if not scene.recalled and _recalled_in(handoff):
-        found.append(Reason("recalled", "it was recalled in this round; the recall is lifted, so seal and sign again", key="s"))
+        found.append(
+            Reason("recalled", "it was recalled in this round; the recall is lifted, so seal and sign again", key="s")
+        )
     policy = scene.checklist.policy
     if policy.sealed_package:
         newest = [c for c in handoff.seals if handoff.manifest(c).get("round", 0) == handoff.round]
@@ -423,6 +429,10 @@ def _record_reasons(
         elif changed and changed != ("package",):
             words = ", ".join(part for part in changed if part != "package")
             found.append(Reason("changed", f"changed since the package was sealed: {words}; seal again", key="s"))
+        elif scene.repacked:
+            found.append(
+                Reason("changed", "pack, tier or facts changed since the package was sealed; seal again", key="s")
+            )
     if policy.requires_gate and not scene.passed & set(policy.requires_gate):
         found.append(Reason("earlier-gate", f"needs a passed {' or '.join(policy.requires_gate)} before"))
     if len(blocking) > policy.open_blocking_questions:

@@ -146,7 +146,16 @@ def _of_handoff(person: str, roles: frozenset[str], one: Seen, names: dict[str, 
     ]  # fmt: skip
     if spoken:
         ids = [i.item.id for i in spoken]
-        found.append(row("needs", "confirm", f"{len(ids)} answer{'' if len(ids) == 1 else 's'} typed for you", ids, spoken[0].answers[0].t, ids[0]))
+        found.append(
+            row(
+                "needs",
+                "confirm",
+                f"{len(ids)} answer{'' if len(ids) == 1 else 's'} typed for you",
+                ids,
+                spoken[0].answers[0].t,
+                ids[0],
+            )
+        )
     review = [
         i for i in status.items
         if i.state == "answered" and verifier_of(i.item, one.checklist) in roles

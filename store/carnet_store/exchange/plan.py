@@ -20,8 +20,8 @@ from carnet_store.core.fold import Change, Counts
 from carnet_store.core.kind import KINDS
 from carnet_store.domain.decisions import Decision, Question
 from carnet_store.domain.erasure import Erased
-from carnet_store.domain.recall import Recalled, RecallLifted
 from carnet_store.domain.handoff import Opened
+from carnet_store.domain.recall import Recalled, RecallLifted
 from carnet_store.errors import Untrusted
 from carnet_store.exchange.manifest import Manifest
 from carnet_store.storage import ledger as store
@@ -386,7 +386,8 @@ def _recalls(ledger: Ledger, ranges: list[_Range]) -> tuple[Notice, ...]:
     found = []
     for start, end in ranges:
         for change in ledger.projection.select(
-            "WHERE c.id BETWEEN ? AND ? AND k.text IN ('recall.declared!', 'recall.lifted!') AND c.counts = 0", (start, end)
+            "WHERE c.id BETWEEN ? AND ? AND k.text IN ('recall.declared!', 'recall.lifted!') AND c.counts = 0",
+            (start, end),
         ):
             if isinstance(change.value, Recalled | RecallLifted):
                 name, lifted = ledger.projection.people.name(change.person), isinstance(change.value, RecallLifted)

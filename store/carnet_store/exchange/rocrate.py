@@ -133,9 +133,12 @@ class _Graph:
             for i, m in enumerate(node.metrics)
         ]
         begun, ended = _moment(node.attrs.get("started")), _moment(node.attrs.get("ended"))
-        failed = str(node.attrs.get("status", "")).lower() in _ENDED_BADLY or node.attrs.get(
-            "exit_code"
-        ) not in (None, 0, "0", "")
+        failed = str(node.attrs.get("status", "")).lower() in _ENDED_BADLY or node.attrs.get("exit_code") not in (
+            None,
+            0,
+            "0",
+            "",
+        )
         action: Entity = {
             "@id": _local(node.id),
             "@type": "CreateAction",

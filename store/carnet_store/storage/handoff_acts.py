@@ -191,7 +191,7 @@ class HandoffActs(Acting):
                     "carnet people admit NAME",
                 )
             raise Refused(f"{item_id} has {'two answers in conflict' if status.answers else 'no answer yet'}")
-        if answer.person == self.me.person:
+        if self.me.person in (answer.person, (status.value or {}).get("spoken_by")):
             raise Refused("nobody verifies an answer of their own", "another person in the verifying role does it")
         role = verifier_of(status.item, look.checklist)
         if role and role not in self._my_roles():

@@ -307,8 +307,12 @@ class Project:
     def annotations(self, document: str) -> list[Thread]:
         """Return the annotated cells of a document and of all documents of its name: an edited notebook is another document."""
         name = self.row(document).name
-        rows = self.ledger.db.execute("SELECT id FROM entity WHERE kind = 'document' AND name = ? AND name <> ''", (name,))
-        threads = [t for one in sorted({document, *(row[0] for row in rows)}) for t in read_threads(one, self.changes(one))]
+        rows = self.ledger.db.execute(
+            "SELECT id FROM entity WHERE kind = 'document' AND name = ? AND name <> ''", (name,)
+        )
+        threads = [
+            t for one in sorted({document, *(row[0] for row in rows)}) for t in read_threads(one, self.changes(one))
+        ]
         return sorted(threads, key=lambda thread: (thread.t, thread.id))
 
     def about(self, entity: str) -> tuple[list[DecisionView], list[QuestionView], list[str]]:
@@ -433,6 +437,8 @@ class Project:
             passed=self._passed_gates(handoff, asked.policy.requires_gate),
             waiting=self.waits_for(),
             recalled=self._recalled(handoff),
+            repacked=bool(sealed)
+            and any(sealed.get(part) != manifest.get(part) for part in ("template", "tier", "facts")),
             names=names,
         )
         return Look(handoff, asked, gate_status(handoff, scene), self.row(handoff.opened.model), manifest)

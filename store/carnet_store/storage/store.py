@@ -167,7 +167,9 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")  # derived: the worst a crash does is to have it made again
-            db.execute("PRAGMA secure_delete=ON")  # what is erased in a ledger stands in rows of inboxes and of search too
+            db.execute(
+                "PRAGMA secure_delete=ON"
+            )  # what is erased in a ledger stands in rows of inboxes and of search too
             if db.execute("PRAGMA user_version").fetchone()[0] != INDEX_FORMAT:
                 tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC"
                 for (table,) in db.execute(tables).fetchall():  # a virtual table takes those that it is made of with it

@@ -135,7 +135,9 @@ def code_snapshot(project: Project, model: str) -> Verdict:
         if not used:
             gone.append(f"{run.title} names no code")
         for code in used:
-            said = run.attrs.get("code")  # what `carnet run` saw; an importer that told of the commit knows no such thing
+            said = run.attrs.get(
+                "code"
+            )  # what `carnet run` saw; an importer that told of the commit knows no such thing
             state = code.attrs.get("dirty", said.get("dirty") if isinstance(said, dict) else None)
             patch = code.attrs.get("patch")
             held = isinstance(patch, dict) and project.objects.has(str(patch.get("sha256", "")))

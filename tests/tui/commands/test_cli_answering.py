@@ -239,6 +239,7 @@ def test_assign_include_file_repack_return_and_custody(pair: tuple[Any, Any]) ->
         "handoff", "repack", h, "--gate", "research-to-engineering", "--reason", "customers are affected by it"
     )
     assert "research-to-engineering" in moved.last
+    assert "kept       12 items, 1 of them answered" in moved.err and "removed    none" in moved.err
     assert state(ana, "framing.problem")["answer"]["text"] == PROBLEM  # the answer is kept
     assert ana.call("handoff", "repack", h, "--tier", "Z", "--reason", "customers are affected by it").code == 2
     assert ana.call("handoff", "repack", h, "--fact", "no.such=yes", "--reason", "customers are affected").code == 4

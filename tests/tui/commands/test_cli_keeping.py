@@ -205,6 +205,24 @@ def test_increments_by_person_and_by_bundle(opened: Any, machine: Any) -> None:
     assert roles["Zoe"] == ["ml_engineer"]
 
 
+def test_what_would_leave_is_told_before(opened: Any, machine: Any) -> None:
+    """`export --dry-run` writes nothing and foretells the bundle; an increment alone is no record to verify."""
+    dry = opened.ok("export", "x.carnet.zip", "--dry-run")
+    assert "your keys and passphrases" in dry.out and "Nothing was written" in dry.last
+    told = opened.ok("export", "x.carnet.zip", "--dry-run", "--json").json
+    assert not (opened.folder / "x.carnet.zip").exists() and told["written"] is False
+    made = opened.ok("export", "x.carnet.zip", "--json").json
+    assert (told["events"], told["objects"], told["missing"]) == (made["events"], made["objects"], made["missing"])
+    assert 0 < made["size"] < told["event_bytes"] + told["object_bytes"] + 200_000
+    opened.ok("comment", "churn@1", "one more")
+    opened.ok("export", "more.carnet.zip", "--since", "x.carnet.zip")
+    assert opened.ok("export", "more.carnet.zip", "--since", "x.carnet.zip", "--dry-run", "--json").json["events"] == 1
+    other = machine("Zoe")
+    (other.folder / "more.carnet.zip").write_bytes((opened.folder / "more.carnet.zip").read_bytes())
+    said = other.call("verify", "more.carnet.zip", "--trust", made["ledger"])
+    assert (said.code, "whole bundle" in said.err) == (4, True)
+
+
 def test_a_protected_key_signs_with_the_passphrase_file_and_asks_for_it_otherwise(machine: Any) -> None:
     """Issue 2, section 2: no passphrase, no signature; the error says what to do."""
     here = machine("Zoe", identity=False)

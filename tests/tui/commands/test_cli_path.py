@@ -101,7 +101,11 @@ def test_a_model_changes_hands_between_four_machines_by_command(company: tuple[A
     ledger = aiko.ok("verify", "--json").json["projects"][0]["ledger"]
     assert stranger.call("gate", h, "--bundle", str(bundle), "--trust", ledger).code == 0
     assert stranger.call("gate", h, "--bundle", str(bundle), "--trust", "0" * 64).code == 5
-    assert stranger.call("verify", str(bundle)).code == 3
+    said = stranger.call("verify", str(bundle))
+    assert said.code == 3 and "Every digest, chain and signature in it holds." in said.out
+    assert said.last.startswith("Exit 3: all of it holds, but nothing says yet that this is the project you mean.")
+    assert said.last.endswith(f"carnet verify {bundle} --trust {ledger}")
+    assert "`carnet whoami`" in said.err and ledger in ana.ok("whoami").out
     assert stranger.call("verify", str(bundle), "--trust", ledger).code == 0
     assert not (stranger.folder / ".carnet").exists()
 
@@ -163,6 +167,23 @@ def test_sign_wants_the_digest_of_what_was_looked_at(opened: Any) -> None:
     assert opened.ok("handoff", "show", "churn@1", "--json").json["signoffs"][0]["signed"] == ["Ana"]
     other = opened.call("sign", "churn@1", "--as", "operator", "--reason", "made as described", "--digest", "0000")
     assert other.code == 3
+
+
+def test_what_still_waits_is_said_before_and_a_refusal_withdraws_an_approval(opened: Any) -> None:
+    """Sealing and signing say for whom items wait; a refusal by the same person takes the place of the approval."""
+    sealed = opened.ok("handoff", "seal", "churn@1")
+    assert "a signature now would turn stale when that is done" in sealed.err and "for you to answer" in sealed.err
+    digest = opened.ok("handoff", "show", "churn@1", "--json").json["package"][:4]
+    words = ("sign", "churn@1", "--as", "researcher", "--digest", digest)
+    signed = opened.ok(*words, "--reason", "made as described")
+    assert "  waits    " in signed.err and "would turn stale" in signed.err
+    again = opened.ok(*words, "--refuse", "--reason", "the holdout leaks into training")
+    assert "replaces your approval of 2026-04-14" in again.err and "refused as researcher" in again.last
+    shown = opened.ok("handoff", "show", "churn@1", "--json").json
+    assert shown["signoffs"][0]["signed"] == []
+    assert any(reason["code"] == "refused" for reason in shown["reasons"])
+    opened.ok(*words, "--reason", "it does not, measured again")
+    assert opened.ok("handoff", "show", "churn@1", "--json").json["signoffs"][0]["signed"] == ["Ana"]
 
 
 def test_from_install_to_an_open_handoff_in_two_commands(machine: Any) -> None:

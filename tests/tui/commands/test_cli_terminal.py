@@ -129,6 +129,31 @@ def test_carnet_alone_opens_the_terminal_ui(opened: Any, monkeypatch: pytest.Mon
     assert called[1]["who"] == "Ana"
 
 
+def test_a_bundles_name_opens_its_plan_with_and_without_a_store(
+    opened: Any, machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R150: on a terminal `carnet FILE` shows the plan, whether there is a store or not; a file that is not there is said."""
+    called: list[dict[str, Any]] = []
+
+    def run(start: Any = None, **more: Any) -> int:
+        called.append({"start": start, **more})
+        return 5
+
+    monkeypatch.setattr("carnet_tui.app.run", run)
+    other = machine("Zoe", identity=False)
+    bundle = opened.send(other)
+    assert at_terminal(other, bundle.name)[0] == 5
+    assert [(one["start"], one["bundle"]) for one in called] == [(None, bundle)]
+    assert at_terminal(opened, str(bundle))[0] == 5
+    code, _, err = at_terminal(other, "nosuch.carnet.zip")
+    assert code == 2 and "nosuch.carnet.zip" in err
+    code, _, _ = at_terminal(other, "--store", str(other.folder / "nowhere"), bundle.name)
+    assert code not in (0, 5) and len(called) == 2
+    said = other.ok(bundle.name)  # no terminal: the plan is printed
+    assert "founded by Ana" in said.out and "carnet import" in said.last
+    assert [p.name for p in other.folder.iterdir()] == [bundle.name]
+
+
 def test_completion_knows_handoffs_items_and_things(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import click
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PLAN_SHAPE = (
     '{"bundle": sha256, "ledger", "project", "founder", "fingerprint", "exporter", "increment", "new", "known", "filled", '
-    '"conflicts": [...], "consequences": [{"handoff", "title", "before", "after"}], "uncounted": [...], "erasures": [...], '
+    '"conflicts": [...], "consequences": [{"handoff", "title", "before", "after"}], "uncounted": [...], "erasures": [...], "recalls": [...], '
     '"objects_brought", "objects_missing", "forks", "waiting", ...}'
 )
 
@@ -31,7 +31,9 @@ _PLAN_SHAPE = (
     "carnet export churn-2.carnet.zip",
     "carnet export to-ops.carnet.zip --to operations",
     "carnet export reply.carnet.zip --since from-research.carnet.zip --no-objects",
-    shape='{"path", "bundle": sha256, "ledger", "events", "objects", "missing", "size": bytes}',
+    "carnet export churn-2.carnet.zip --to operations --dry-run",
+    shape='{"path", "bundle": sha256, "ledger", "events", "objects", "missing", "size": bytes}; '
+    '--dry-run: {"path", "ledger", "events", "event_bytes", "objects", "object_bytes", "missing", "drafts", "written": false}',
 )
 @click.argument("file", type=PATH, metavar="FILE.carnet.zip")
 @click.option(
@@ -39,7 +41,8 @@ _PLAN_SHAPE = (
 )
 @click.option("--since", type=PATH, metavar="FILE", help="Only what the maker of this bundle of theirs lacked.")
 @click.option("--no-objects", is_flag=True, help="Leave the files' bytes out; they are listed as missing.")
-def export(file: Path, to: tuple[str, ...], since: Path | None, no_objects: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would leave and how large it is; write nothing.")
+def export(file: Path, to: tuple[str, ...], since: Path | None, no_objects: bool, dry_run: bool) -> None:
     """Write a bundle: the whole record of a project, or what the other side lacks."""
     from carnet_store import Usage
 
@@ -49,6 +52,11 @@ def export(file: Path, to: tuple[str, ...], since: Path | None, no_objects: bool
         raise Usage("--to and --since exclude each other")
     path = here.env.path(file)
     persons = sorted({p for word in to for p in _persons(here, project, word)})
+    if dry_run:
+        _say_leaving(
+            here, project, file, ", ".join(to), persons, here.env.path(since) if since else None, not no_objects
+        )
+        return
     with console.progress("exporting") as hear:
         made = desk.export(
             project,
@@ -71,6 +79,35 @@ def export(file: Path, to: tuple[str, ...], since: Path | None, no_objects: bool
         f"wrote {file.name}{part}: {plural(made.events, 'event')}, {plural(made.objects, 'object')}{missing}, {console.size(made.size)}. "
         f"Send it; next, there: {quoted('carnet', 'import', file.name)}"
     )
+
+
+def _say_leaving(
+    here: Session, project: Project, file: Path, to: str, persons: Sequence[str], since: Path | None, with_objects: bool
+) -> None:
+    """Say what an export would write: for whom, events, objects with their size, what stays."""
+    desk = here.desk()
+    with console.progress("looking") as hear:
+        found = desk.foresee(project, to=persons, since=since, with_objects=with_objects, progress=hear)
+    drafts = len(here.acts(project).drafts()) if desk.me is not None else 0
+    if here.json:
+        console.out_json(
+            {
+                "path": str(here.env.path(file)),
+                "ledger": project.id,
+                **console.plain(found),
+                "drafts": drafts,
+                "written": False,
+            }
+        )
+        return
+    kept = [plural(drafts, "draft")] if drafts else []
+    console.table([
+        ["for", to or (f"the maker of {since.name}" if since else "whoever has nothing yet")],
+        ["events", f"{found.events:,} of {project.name}, {console.size(found.event_bytes)} of text"],
+        ["objects", f"{found.objects:,}, {console.size(found.object_bytes)}; {found.missing:,} listed as missing"],
+        ["stays here", ", ".join([*kept, "your keys and passphrases", "when you looked at what"])],
+    ])  # fmt: skip
+    console.talk(f"Nothing was written. Next: the same without --dry-run writes {file.name}")
 
 
 def _persons(here: Session, project: Project, word: str) -> Sequence[str]:
@@ -98,7 +135,8 @@ def inspect(file: Path, large: bool) -> None:
     """Verify a bundle wholly and say what importing it would do; nothing is written. Works without a store."""
     here = session()
     by_file = click.get_current_context().meta.get("carnet.by_file", False)
-    if by_file and here.interactive and sys.stdout.isatty() and _has_store(here):
+    shown = by_file and here.interactive and sys.stdout.isatty() and here.env.path(file).is_file()
+    if shown and (here.store_path() is None or _has_store(here)):
         from carnet_tui.commands.project import start_tui
 
         click.get_current_context().exit(start_tui(here, bundle=here.env.path(file)))
@@ -170,6 +208,9 @@ def show_plan(plan: Plan) -> None:
     for group in plan.uncounted:
         authors = ", ".join(f"{name} ({count})" for name, count in group.authors)
         console.out(f"  does not count: {group.count} changes, {group.kind}: {authors}")
+    for notice in plan.recalls:
+        word = "lifted the recall of" if notice.lifted else "RECALLED"
+        console.out(f"  {notice.name} {word} {notice.title}: {notice.reason}")
     for erasure in plan.erasures:
         console.out(f"  {erasure.name} erased {erasure.values} values and {erasure.objects} objects: {erasure.reason}")
     for name, seq in plan.forks:
@@ -332,12 +373,23 @@ def _verify_file(here: Session, file: Path, trust: str, large: bool) -> int:
         show_plan(plan)
         console.out("Every digest, chain and signature in it holds.")
         if not trusted:
-            console.out(
-                f"Whether its founder is who you think is not known. Next: --trust LEDGER_ID (it says {plan.ledger})"
-            )
+            _say_whom_to_trust(plan, file)
         elif not whole:
-            console.out("It is an increment: not the whole record.")
+            console.talk("Exit 3: all of it holds, but it is an increment, not the whole record.")
     return 0 if trusted and whole else 3
+
+
+def _say_whom_to_trust(plan: Plan, file: Path) -> None:
+    """Say why a bundle in which everything holds does not end with exit code 0, and what to type once one knows."""
+    console.talk(
+        f"It says of itself that it is ledger {plan.ledger}; anybody can found another project called {plan.project}. Ask "
+        f"{plan.founder}, by another way than this file, for the ledger id that `carnet whoami` shows there: compare all of it."
+    )
+    command = quoted("carnet", "verify", str(file), "--trust", plan.ledger)
+    console.talk(
+        "Exit 3: all of it holds, but nothing says yet that this is the project you mean. "
+        f"Once the ids are the same: {command}"
+    )
 
 
 def _counting(hear: console.Progress, total: int) -> Callable[[int], None]:
@@ -354,6 +406,7 @@ def _verify_store(here: Session, rebuild: bool) -> int:
         total = project.ledger.count()
         if rebuild:
             project.ledger.rebuild()
+            desk.store.searching.forget(project)
         with console.progress(f"verifying {row.name}") as hear:
             faults = project.ledger.verify(_counting(hear, total))
         rows.append(

@@ -64,7 +64,7 @@ def waive(which: str, item: str, reason: str, mitigation: str, days: int | None,
 @click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.option("--as", "role", required=True, metavar="ROLE", help="The role you sign in.")
 @REASON
-@click.option("--refuse", is_flag=True, help="Refuse.")
+@click.option("--refuse", is_flag=True, help="Refuse; it takes the place of an approval of yours.")
 @click.option("--conditions", is_flag=True, help="Approve with conditions; the reason says which.")
 @click.option("--meaning", default="", help="Which row of the role, where it has several.")
 @click.option("--days", default=0, type=click.IntRange(0, 3650), help="The approval ends after so many days.")
@@ -86,7 +86,7 @@ def sign(
     role = role.strip().lower().replace(" ", "_").replace("-", "_")
     decision = "refuse" if refuse else "approve-with-conditions" if conditions else "approve"
     acts.signoff_payload(look, role, reason, decision=decision, meaning=meaning, days=days)  # says what forbids it
-    _say_what_is_signed(project, look, role, meaning, decision)
+    _say_what_is_signed(here, project, look, role, meaning, decision)
     start = look.status.package[:TYPED]
     if not digest:
         if not here.interactive:
@@ -104,7 +104,8 @@ def sign(
     here.wrote(acts.sign(look.handoff.id, role, reason, decision=decision, meaning=meaning, days=days))
 
 
-def _say_what_is_signed(project: Project, look: Look, role: str, meaning: str, decision: str) -> None:
+def _say_what_is_signed(here: Session, project: Project, look: Look, role: str, meaning: str, decision: str) -> None:
+    from carnet_tui.commands.telling import still_waits
     from carnet_tui.text import digest as grouped
 
     status = look.status
@@ -127,6 +128,12 @@ def _say_what_is_signed(project: Project, look: Look, role: str, meaning: str, d
         )
     if status.changed_since_seal:
         console.talk(f"  changed since it was sealed: {', '.join(status.changed_since_seal[:6])}")
+    if waits := still_waits(here, project, look, row.row.covers):
+        console.talk(f"  waits    {waits}")
+    for mine in row.signed:
+        if mine.change.person == here.desk().i().person:
+            word = mine.predicate.decision.replace("-", " ").replace("approve", "approval")
+            console.talk(f"  replaces your {word} of {console.moment(mine.change.t)}")
     for mine in row.stale:
         console.talk(f"  stale    {project.person_name(mine.change.person)}: {'; '.join(mine.reasons)}")
 

@@ -97,7 +97,14 @@ def _say_filled(project: Project, look: Any) -> None:
 
 
 def _open_of_run(
-    here: Session, project: Project, run: str, model: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...], due: str
+    here: Session,
+    project: Project,
+    run: str,
+    model: str,
+    gate: str,
+    tier: str,
+    facts: tuple[tuple[str, str], ...],
+    due: str,
 ) -> None:
     """Open a handoff of what a run made."""
     from carnet_store.starting import last_run, open_from_run
@@ -398,9 +405,7 @@ def repack(which: str, gate: str, tier: str, facts: tuple[tuple[str, str], ...],
     here.wrote(written)
 
 
-@add_to(
-    handoff, "fill", "carnet handoff fill churn@2", "carnet handoff fill churn@2 rep.rnd.seeds --yes", writes=True
-)
+@add_to(handoff, "fill", "carnet handoff fill churn@2", "carnet handoff fill churn@2 rep.rnd.seeds --yes", writes=True)
 @click.argument("which", type=HANDOFF, metavar="HANDOFF")
 @click.argument("items", type=ITEM, nargs=-1, metavar="[ITEM ...]")
 @click.option("--dry-run", is_flag=True, help="Show what the record says; write nothing.")

@@ -34,10 +34,13 @@ def _told(one: Identity) -> dict[str, Any]:
     "whoami",
     "carnet whoami",
     "carnet whoami --json",
-    shape=_SHAPE + ', with a store also "projects": [{"project", "roles", "team", "admin", "status"}]',
+    shape=_SHAPE + ', with a store also "projects": [{"project", "ledger", "roles", "team", "admin", "status"}]',
 )
 def whoami() -> None:
-    """Tell who you act as, with which key, and what you are in each project of the store."""
+    """Tell who you act as, with which key, and what you are in each project of the store.
+
+    Others compare the ledger id of a project, read out to them, with what a bundle says: `carnet verify FILE --trust LEDGER_ID`.
+    """
     from carnet_store import Desk, NotFound
 
     here = session()
@@ -52,7 +55,7 @@ def whoami() -> None:
         mine = members.people.get(me.person) if members else None
         rows.append(
             {
-                "project": row.name, "roles": list(mine.roles) if mine else [], "team": mine.team if mine else "",
+                "project": row.name, "ledger": row.id, "roles": list(mine.roles) if mine else [], "team": mine.team if mine else "",
                 "admin": bool(members and me.person in members.admins), "status": mine.status if mine else "not a member",
             }
         )  # fmt: skip
@@ -65,8 +68,12 @@ def whoami() -> None:
             ["key", me.fingerprint],
             ["kept in", str(me.ssh or me.file) + (" (asks for a passphrase)" if me.protected else "")],
             *(
-                [row["project"], ", ".join([*row["roles"], *(["admin"] if row["admin"] else [])]) or row["status"]]
+                line
                 for row in rows
+                for line in (
+                    [row["project"], ", ".join([*row["roles"], *(["admin"] if row["admin"] else [])]) or row["status"]],
+                    ["  ledger id", row["ledger"]],
+                )
             ),
         ],
         indent="  ",

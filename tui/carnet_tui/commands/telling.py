@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from carnet_tui import console
 from carnet_tui.glyphs import STATES
 from carnet_tui.session import Session
+from carnet_tui.text import clean
 from carnet_tui.text import digest as grouped
 
 if TYPE_CHECKING:
@@ -150,6 +151,14 @@ def waits_for(look: Look, item_id: str, roles: frozenset[str]) -> bool:
     if one.state == "answered":
         return verifier_of(one.item, look.checklist) in roles
     return one.item.answers in roles
+
+
+def still_waits(here: Session, project: Project, look: Look, covers: Collection[str]) -> str:
+    """Return what of these items others still have to act on, and that a signature now would turn stale; or nothing."""
+    from carnet_tui.views.sign_view import still_waits as said
+
+    me = here.desk().i().person
+    return said(look, covers, me, lambda person: clean(project.person_name(person)), project.members().holders)
 
 
 def sign(state: str) -> str:

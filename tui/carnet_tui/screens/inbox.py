@@ -56,7 +56,7 @@ class InboxScreen(DeskScreen):
     def next_due(self) -> str:
         """Return when something is next due, and what to do next."""
         if self.is_stranger():
-            return f"You are no member of {clean(self.project.name)} yet: type : and admit to join."
+            return f"You are no member of {clean(self.project.name)} yet: `:` admit joins."
         today = words.instant(self.project.now()).date().isoformat()
         dates = [
             (handoff.opened.due, self.project.row(handoff.opened.model).title)

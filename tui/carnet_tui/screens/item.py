@@ -105,6 +105,21 @@ class ItemScreen(HandoffVerbs):
         # What cannot be done now stands behind what can.
         return tuple(sorted(dict.fromkeys(order), key=lambda name: self.available(name) is not None))
 
+    def hints(self) -> list[frame_text.Hint]:
+        """Return the footer; Enter does what the item waits for."""
+        found = super().hints()
+        return self.with_enter(found) if self.next_act() else [hint for hint in found if hint[1] != "open"]
+
+    def available(self, action_id: str) -> str | None:
+        """Return why an action cannot be done on this item."""
+        if action_id == "open":
+            return None if self.next_act() else "the item waits for nothing of yours"
+        return super().available(action_id)
+
+    async def do_open(self) -> None:
+        """Do what the item waits for."""
+        await self.action_act(self.next_act())
+
     def do_difference(self) -> None:
         """Show what happened to this item since my last look, and before."""
         one = self.current

@@ -153,11 +153,14 @@ class ReviewScreen(HandoffVerbs):
         self.show_step()
 
     def on_line_list_selected(self, event: LineList.Selected) -> None:
-        """Go back to one of the items."""
-        if event.row.item == SUBMIT:
+        """Go back to one of the items, or submit."""
+        self._take(event.row)
+
+    def _take(self, step: Step) -> None:
+        if step.item == SUBMIT:
             self.do_submit()
         else:
-            self.at = self.items.index(event.row.item)
+            self.at = self.items.index(step.item)
             self.show_step()
 
     # Keys
@@ -172,11 +175,14 @@ class ReviewScreen(HandoffVerbs):
         return tuple(sorted(order, key=lambda name: self.available(name) is not None))
 
     def hints(self) -> list[frame_text.Hint]:
-        """Return the footer: Enter submits in the summary, arrows go from item to item before."""
+        """Return the footer: Enter does what the item waits for, arrows go from item to item; in the summary Enter submits."""
         found = super().hints()
         if self.current is not None:
+            found = self.with_enter(found)
             found.insert(1, ("→", "next", ""))
-        elif self.items:
+            return found
+        found = [hint for hint in found if hint[1] != "open"]
+        if self.items:
             row = next(iter(self.query("#summary").results(LineList)), None)
             submits = row is not None and row.chosen is not None and row.chosen.item == SUBMIT
             found.insert(0, ("⏎", "submit" if submits else "go there", ""))
@@ -189,6 +195,18 @@ class ReviewScreen(HandoffVerbs):
         if action_id == "mine":
             return None
         return super().available(action_id)
+
+    async def do_open(self) -> None:
+        """Do what this item waits for; open it where that is nothing one types."""
+        one, name = self.current, self.next_act()
+        if one is not None and name:
+            await self.action_act(name)
+        elif one is not None:
+            self.base.enter(Route("item", (self.entity, one.item.id)))
+        else:  # the summary, by a click on the key
+            for found in self.query("#summary").results(LineList):
+                if found.chosen is not None:
+                    self._take(found.chosen)
 
     async def record_answer(self, one: ItemStatus, value: Mapping[str, object]) -> None:
         """Keep the answer as a draft and go on; the end submits them all."""

@@ -11,7 +11,7 @@ from carnet_tui.desk_screen import DeskScreen
 from carnet_tui.text import Line, clean, digest
 from carnet_tui.views import sign_view, words
 from carnet_tui.views.item_view import block
-from carnet_tui.widgets.dialogs import Choice
+from carnet_tui.widgets.dialogs import Choice, MessageBox
 from carnet_tui.widgets.lines import paragraphs
 from carnet_tui.widgets.sign_sheet import SignSheet
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def seal(screen: DeskScreen, look: Look) -> bool:
-    """Seal the package after a preview; True where it was sealed."""
+    """Seal the package after a preview, and say what still waits then; True where it was sealed."""
     from carnet_store.domain import package
 
     now_digest = package.digest(look.manifest)
@@ -42,26 +42,75 @@ async def seal(screen: DeskScreen, look: Look) -> bool:
     lines += ["", "From here on everybody means the same bytes. Sign-offs on an earlier package turn stale."]
     if not await screen.preview("Seal the package", paragraphs(lines), verb="seal"):
         return False
-    return await screen.write(lambda acts: acts.seal(look.handoff.id)) is not None
+    if await screen.write(lambda acts: acts.seal(look.handoff.id)) is None:
+        return False
+    after = screen.project.look(look.handoff.id)
+    if waits := _waits(screen, after, rows_of(after, screen.me)):
+        said = [
+            f"The package is sealed: {digest(after.status.package, 2)}, round {after.status.round}.",
+            "",
+            f"{waits}.",
+        ]
+        if rows_of(after, screen.me):
+            said += ["", "Nothing was signed. s signs all the same."]
+        await screen.ask(MessageBox("Sealed", said, glyphs=screen.glyphs))
+    return True
+
+
+def rows_of(look: Look, person: str) -> list[RowStatus]:
+    """Return the sign-off rows that wait for a person."""
+    return [row for row in look.status.rows if row.missing and person in row.could]
+
+
+def _waits(screen: DeskScreen, look: Look, rows: Sequence[RowStatus]) -> str:
+    """Return what still waits among what these rows cover; among all items where there is no row."""
+    covers = {item for row in rows for item in row.row.covers} or {one.item.id for one in look.status.items}
+    return sign_view.still_waits(
+        look, covers, screen.me, names_of(screen).person, lambda role: screen.project.members().holders(role)
+    )
 
 
 async def sign_flow(screen: DeskScreen, handoff: str) -> None:
-    """Seal where that is due, choose the role, read, sign."""
+    """Seal where that is due, choose the role, read, sign.
+
+    What was just sealed is signed at once only where nothing that the signature covers waits for others: it would turn
+    stale at the first of their acts. Called again, it signs all the same, with that said first.
+    """
     look = screen.project.look(handoff)
     codes = {reason.code for reason in look.status.reasons}
     if codes & {"unsealed", "changed"}:
         if not await seal(screen, look):
             return
         look = screen.project.look(handoff)
-    mine = [row for row in look.status.rows if row.missing and screen.me in row.could]
-    row = await _choose_row(screen, mine)
-    if row is None:
-        return
-    names, now = names_of(screen), screen.project.now()
+        if _waits(screen, look, rows_of(look, screen.me)):
+            return
+    row = await _choose_row(screen, rows_of(look, screen.me))
+    if row is not None:
+        await sign_as(screen, look, row)
+
+
+async def withdraw_flow(screen: DeskScreen, handoff: str) -> None:
+    """Choose one of my sign-offs that stand, and sign in its place: a refusal withdraws it."""
+    look = screen.project.look(handoff)
+    row = await _choose_row(screen, sign_view.stands_for(look, screen.me))
+    if row is not None:
+        await sign_as(screen, look, row)
+
+
+async def sign_as(screen: DeskScreen, look: Look, row: RowStatus) -> None:
+    """Show what a row's signature would cover, ask for decision, reason and digest, and sign.
+
+    Where my sign-off stands there already, what I sign replaces it.
+    """
+    handoff, names, now = look.handoff.id, names_of(screen), screen.project.now()
+    waits = _waits(screen, look, [row])
+    replaces = sign_view.replaced_lines(look, row, screen.me, now)
     sections = (
+        *((("NOT YET", [f"! {waits}"]),) if waits else ()),
+        *((("IN PLACE", replaces),) if replaces else ()),
         ("YOU SIGN", sign_view.signed_lines(look, row, now)),
         ("SINCE", sign_view.since_lines(look, screen.me, names, now)),
-        ("AFTER", sign_view.after_lines(look, row, screen.me, names)),
+        *((("AFTER", sign_view.after_lines(look, row, screen.me, names)),) if not replaces else ()),
     )
 
     def build(cells: int) -> list[Line]:

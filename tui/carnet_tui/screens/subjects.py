@@ -74,8 +74,10 @@ class SubjectScreen(DeskScreen):
         return frame_text.compact(*self.app.size)
 
     def go(self, entity: str, item: str = "") -> None:
-        """Open a subject from here."""
-        self.base.enter(route_of(entity, item))
+        """Open a subject from here: a dataset in the catalogue, a notebook by its cells."""
+        from carnet_tui.screens import opening
+
+        self.base.enter(route_of(entity, item) if item else opening.route(self.project, entity))
 
     def graph_of(self, entity: str) -> None:
         """Show a node in the lineage."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from carnet_store import Desk
-from carnet_store.errors import CarnetError
 from carnet_tui import actions, frame_text
 from carnet_tui.desk_screen import DeskScreen
 from carnet_tui.screen import Route
+from carnet_tui.screens.beginning import who_begins
 from carnet_tui.text import Line, clean, pad
-from carnet_tui.widgets.dialogs import Choice, Picker, Prompt
+from carnet_tui.widgets.dialogs import Picker, Prompt
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import TextBlock, paragraphs
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WAYS = (
     ("project", "Start a project here", "makes a store beside your work, and an identity if you have none"),
@@ -97,26 +94,14 @@ class WelcomeScreen(DeskScreen):
         role = await self.ask(Picker("What are you in it?", ROLES, glyphs=self.glyphs, note="more roles later: people"))
         if role is None:
             return
-        desk = Desk.create(folder)
-        try:
-            desk.i()
-        except CarnetError:
-            who = await self._who(desk)
-            if not who:
-                desk.close()
-                return
+        begins = await who_begins(self)
+        if begins is None:
+            return
+        desk = begins.make()
         _, written = desk.found(name.strip(), roles=[role[0]])
         me = clean(desk.i().name)
         self.carnet.set_desk(desk, (Route("models"),))
         self.base.say(f"{clean(written.sentence)} as {me}. n makes the first model version and opens its handoff.")
-
-    async def _who(self, desk: Desk) -> bool:
-        rows = [(i.public.hex(), clean(i.name), clean(i.mail)) for i in desk.keyring.identities()]
-        chosen = await self.ask(Picker("Who are you?", rows, glyphs=self.glyphs))
-        if chosen is None:
-            return False
-        desk.become(next(i for i in desk.keyring.identities() if i.public.hex() == chosen[0]))
-        return True
 
     async def _bundle(self) -> None:
         from carnet_tui.widgets.path_prompt import PathPrompt
@@ -135,20 +120,8 @@ class WelcomeScreen(DeskScreen):
             typed = await self.ask(PathPrompt("Open a bundle", folder, glyphs=self.glyphs, verb="look into it"))
             if typed is None:
                 return
-            path = folder / typed.strip()
-        about = [
-            "To look into it Carnet makes a store here; nothing of the bundle is taken in before you have seen its plan."
-        ]
-        way = await self.ask(
-            Choice(
-                "Open a bundle",
-                [("y", "make a store here", "yes"), ("n", "leave", "no")],
-                glyphs=self.glyphs,
-                about=about,
-            )
-        )
-        if way == "yes":
-            self.carnet.set_desk(Desk.create(folder), (Route("exchange"), Route("import", (str(path),))))
+            path = folder / Path(typed.strip()).expanduser()
+        self.base.enter(Route("import", (str(path),)))
 
 
 def way_line(way: tuple[str, str, str], cells: int) -> Line:

@@ -16,9 +16,12 @@ from carnet_tui.views.item_view import size_words
 
 if TYPE_CHECKING:
     from carnet_store.desk import Found, Peer
+    from carnet_store.exchange.bundle import Foreseen
     from carnet_store.exchange.plan import Plan
 
 HEADS = {"here": "LIES HERE, NOT TAKEN IN", "team": "TEAMS AND PEOPLE", "all": "EVERYBODY"}
+ONE_FORM = ("code", "criteria")
+"""Kinds whose word is the same for one and for several."""
 TYPED = 6
 """Characters of a founder's fingerprint that one types to confirm it."""
 
@@ -89,6 +92,7 @@ def row_line(row: Row, cells: int, glyphs: Glyphs) -> Line:
     if row.section == "all":
         sign = " "
     wide = 16 if cells < 60 else 26 if row.section != "here" else 36
+    wide = max(wide, min(60, cells // 3)) if cells >= 100 else wide
     line: Line = [
         (f"{sign} ", style),
         (pad(row.name, wide, "<", dots) + "  ", "bold" if row.waits else ""),
@@ -126,21 +130,36 @@ def _safe(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.casefold()).strip("-.")[:40]
 
 
-def leaving(row: Row, name: str, project: str, drafts: int, with_files: bool, cells: int) -> list[Line]:
-    """Return what would leave, what stays, for whom, under which name."""
-    stays = ["your keys and passphrases"]
-    if drafts:
-        stays.insert(0, plural(drafts, "draft") + " of yours")
-    files = "with the files that they name" if with_files else "without files: they are listed as missing"
-    return section(
-        field("for", row.name.strip(), cells, "bold"),
-        [
-            *field("leaves", f"{plural(row.lacks, 'event')} of {project}, {files}", cells),
-            *field("", "every word in them can be read by whoever gets the file", cells, "dim"),
-            *field("stays", ", ".join(stays), cells),
-        ],
-        field("file", name, cells, "accent"),
+def leaving(
+    row: Row, name: str, project: str, drafts: int, found: Foreseen, with_files: bool, cells: int
+) -> list[Line]:
+    """Return what would leave and how large it is, what stays, for whom, under which name.
+
+    `found` is what would leave with its files; without them (`with_files` false) they stay and are listed as missing.
+    """
+    stays = [plural(drafts, "draft") + " of yours"] if drafts else []
+    stays += ["your keys and passphrases", "when you looked at what"]
+    files = f"{plural(found.objects, 'file')}, {size_words(found.object_bytes)}"
+    out = field("for", row.name.strip(), cells, "bold")
+    leaves = field(
+        "leaves", f"{plural(found.events, 'event')} of {project}, {size_words(found.event_bytes)} of text", cells
     )
+    leaves += field("", "every word in them can be read by whoever gets the file", cells, "dim")
+    if with_files and found.objects:
+        leaves += field("files", f"{files} as they are", cells)
+    elif found.objects:
+        leaves += field("files", f"none: {files} stay here and are listed as missing", cells, "warn")
+    else:
+        leaves += field("files", "none are named in them", cells)
+    if found.missing:
+        leaves += field(
+            "missing", f"{plural(found.missing, 'file')} named and not here, or erased: they do not go along", cells
+        )
+    sizes = found.event_bytes + (found.object_bytes if with_files else 0)
+    whole = field("file", name, cells, "accent") + field(
+        "", f"at most {size_words(sizes)} and the pages that describe it", cells, "dim"
+    )
+    return section(out, [*leaves, *bullets("stays here", stays, cells)], whole)
 
 
 def message(
@@ -196,6 +215,15 @@ def plan_lines(plan: Plan, known: bool, cells: int, glyphs: Glyphs) -> list[Line
     return section(
         [] if known else founder_lines(plan, cells),
         note,
+        bullets(
+            "recalled",
+            [
+                f"{clean(r.title)}{' (lifted)' if r.lifted else ''} by {clean(r.name)}: {one_line(r.reason)}"
+                for r in plan.recalls
+            ],
+            cells,
+            style="bad",
+        ),
         _conflicts(plan, cells),
         bullets(
             "gates",
@@ -258,9 +286,12 @@ def _value(value: Any) -> str:
 def _news(plan: Plan, cells: int) -> list[Line]:
     if plan.nothing_new:
         return field("new", "nothing: this store has it all already", cells, "dim")
-    kinds = ", ".join(plural(count, clean(kind)) for kind, count in plan.entities)
+    kinds = ", ".join(
+        f"{count:,} {clean(kind)}" if kind in ONE_FORM else plural(count, clean(kind)) for kind, count in plan.entities
+    )
     out = field("new", kinds or "no new things, but more about known ones", cells)
-    out += bullets("", [f"{clean(kind)} {one_line(title)}" for kind, title in plan.named], cells)
+    called = [(kind, title) for kind, title in plan.named if not title.startswith(f"{kind}:")]  # an id says nothing
+    out += bullets("", [f"{clean(kind)} {one_line(title)}" for kind, title in called], cells)
     return [*out, *bullets("changes", [_group(one) for one in plan.changes], cells)]
 
 

@@ -74,6 +74,8 @@ def turn_words(one: ItemStatus, look: Look, viewer: Viewer, holders: Callable[[s
         return ""
     if is_mine(one, viewer, look.handoff.assigned):
         return f"you {act_word(one)}"
+    if one.state == "unconfirmed" and one.value is not None:
+        return viewer.name(str(one.value.get("spoken_by", "")))
     who = [p for p in holders(one.turn) if one.state != "answered" or one.answer is None or p != one.answer.person]
     return words.listed([viewer.name(p) for p in who], 2) or words.role(one.turn)
 
@@ -173,6 +175,9 @@ def why_words(look: Look, viewer: Viewer) -> str:
         parts.append(f"sign-offs: {', '.join(signs)}")
     if status.accepted:
         parts.append(f"{len(status.accepted)} waived")
+    findings = sum(len(look.handoff.findings.get(one.item.id, ())) for one in status.items)
+    if findings:
+        parts.append(words.count(findings, "open finding"))
     return ", ".join(parts) or "nothing is missing"
 
 
@@ -299,6 +304,17 @@ def row_line(row: Row, cells: int, glyphs: Glyphs) -> Line:
         )
     if cells < 64:
         turn = pad(row.turn or row.word, 13, ">", dots)
+        if cells >= 48:  # a pane beside others: the title stands between
+            text = cells - 40
+            return fit_line(
+                [
+                    (f"{row.sign} ", row.style),
+                    (pad(row.name, 22, "<", dots) + " ", "bold" if row.mine else ""),
+                    (pad(row.text, text, "<", dots) + " ", ""),
+                    (f"{turn} ", "accent" if row.mine else "dim"),
+                ],
+                cells,
+            )
         return fit_line(
             [
                 (f"{row.sign} ", row.style),

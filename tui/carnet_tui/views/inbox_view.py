@@ -99,7 +99,7 @@ def rows(found: Sequence[Entry], *, mine_only: bool = False) -> list[InboxRow | 
 def summary(found: Sequence[Entry]) -> str:
     """Return the right end of the headline."""
     needs = sum(one.row.section == "needs" for one in found)
-    return f"{needs} of {len(found)} need you" if found else ""
+    return f"{needs} of {len(found)} need you" if needs else ""
 
 
 def title(found: Sequence[Entry], due: str, *, mine_only: bool = False) -> str:

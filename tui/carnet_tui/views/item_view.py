@@ -28,7 +28,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class ItemFacts:
-    """An item's status with what is said about it. `draft` is an answer or verdict not written yet, in words."""
+    """An item's status with what is said about it.
+
+    `draft` is an answer or verdict not written yet, in words; `findings` holds (who, when in ms, severity, text, whether it
+    is the viewer's own); `confirmed` holds (person, answer) where a person confirmed an answer that another typed.
+    """
 
     status: ItemStatus
     place: str
@@ -37,7 +41,8 @@ class ItemFacts:
     draft: str = ""
     comments: Sequence[tuple[str, int, str]] = ()
     questions: Sequence[tuple[str, str, str]] = ()
-    findings: Sequence[tuple[str, str]] = ()
+    findings: Sequence[tuple[str, int, str, str, bool]] = ()
+    confirmed: frozenset[tuple[str, str]] = frozenset()
     asked: str = ""
     machine_waits: bool = False
     marks: Sequence[str] = field(default_factory=tuple)
@@ -204,8 +209,13 @@ def body_lines(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Gly
             ],
             cells,
         )
-    for who, text in facts.findings:
-        out += block("FINDING", [(f"{who}: {text}", "warn")], cells)
+    for who, at, severity, text, own in facts.findings:
+        texts = [(f"{severity}: {text}", "warn"), (f"by {who}, {words.since(at, now)}", "dim")]
+        out += block(
+            "FINDING",
+            [*texts, *([("it is yours: close finding in the palette (:) settles it", "dim")] if own else [])],
+            cells,
+        )
     for code, text, state in facts.questions:
         out += block("QUESTION", [(f"{code} ({state})  {text}", "info")], cells)
     for who, at, text in facts.comments:
@@ -254,7 +264,10 @@ def _answers(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyph
         spoken, typed = str(value.get("spoken_by", "")), str(value.get("typed_by", ""))
         who = f"by {names.person(change.person)}, {words.since(change.t, now)}"
         if spoken and spoken != change.person:
-            who = f"spoken by {names.person(spoken)}, typed by {names.person(typed or change.person)}, {words.since(change.t, now)}"
+            speaker = names.person(spoken)
+            done = (spoken, change.id) in facts.confirmed
+            counts = f"{speaker} confirmed it" if done else f"counts when {speaker} confirms"
+            who = f"spoken by {speaker}, typed by {names.person(typed or change.person)}, {words.since(change.t, now)}; {counts}"
         texts = [
             (line, "bold" if item.type in ("confirm", "number", "choice") else "")
             for line in value_lines(item, value, names, cells - LABEL - 3)

@@ -22,11 +22,11 @@ class Step:
 def progress_line(title: str, steps: Sequence[Step], at: int, cells: int, glyphs: Glyphs) -> Line:
     """Return the line above the walk: a bar, how many are drafted, how many are to go."""
     done = sum(bool(step.draft) for step in steps)
-    width = 16 if cells >= 60 else 6
+    width = 16 if cells >= 60 else 4
     full = round(width * done / len(steps)) if steps else width
     bar: Line = [(glyphs["bar full"] * full, "accent"), (glyphs["bar empty"] * (width - full), "dim")]
     place = f"  {at + 1} of {len(steps)}" if at < len(steps) else "  summary"
-    right: Line = [*bar, (f"{place}, {len(steps) - done} to go ", "")]
+    right: Line = [("  ", ""), *bar, (f"{place}, {len(steps) - done} to go ", "")]
     return both_ends([(" Review  ", "title"), (title, "bold")], right, cells, glyphs.ellipsis)
 
 

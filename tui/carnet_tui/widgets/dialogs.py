@@ -16,7 +16,7 @@ from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, digest, fit, line_width, pad, width
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import Builder, TextBlock, TextView, paragraphs
-from carnet_tui.widgets.sheet import Field, Finder, Sheet, matching, on_letter
+from carnet_tui.widgets.sheet import About, Field, Finder, Sheet, matching, on_letter
 
 TYPED = 4
 """Characters of the digest that one types to sign."""
@@ -43,7 +43,10 @@ class Choice(Sheet[str]):
         about: Sequence[str] = (),
         note: str = "",
     ) -> None:
-        """Take `ways` as (letter, words, value); the value of the taken one is the result."""
+        """Take `ways` as (letter, words, value); the value of the taken one is the result.
+
+        A way with an empty letter is taken by the arrows and Enter, or a click, alone.
+        """
         super().__init__(title, glyphs=glyphs, note=note)
         self._ways = tuple(ways)
         self._about = tuple(about)
@@ -52,14 +55,14 @@ class Choice(Sheet[str]):
     def compose_sheet(self) -> Iterable[Widget]:
         """Yield what it is about, and the ways."""
         if self._about:
-            yield TextBlock(paragraphs([*self._about, ""]))
+            yield About(paragraphs([*self._about, ""]))
         yield TextBlock(self._draw, id="ways")
 
     def _draw(self, cells: int) -> list[Line]:
         pieces: list[Line] = []
         for at, (letter, words, _) in enumerate(self._ways):
             bold = "chosen bold" if at == self._at else "key"
-            pieces.append([(f" {letter} ", bold), (f"{words} ", "chosen" if at == self._at else "")])
+            pieces.append([(f" {letter} " if letter else " ", bold), (f"{words} ", "chosen" if at == self._at else "")])
         one: Line = [(" ", "")]
         for piece in pieces:
             one += [*piece, ("  ", "")]
@@ -73,7 +76,7 @@ class Choice(Sheet[str]):
         """Take the way of a letter."""
         letter = on_letter(event)
         for own, _, value in self._ways:
-            if letter == own:
+            if own and letter == own:
                 event.stop()
                 self.dismiss(value)
                 return
@@ -123,7 +126,7 @@ class Prompt(Sheet[str]):
         about: Sequence[str] = (),
         verb: str = "go on",
         check: Callable[[str], str] = lambda text: "",
-        keep: Callable[[str], None] = lambda text: None,
+        keep: Callable[[str], None] | None = None,
         note: str = "",
     ) -> None:
         """Take `check`, which returns what is wrong with a text (or nothing), and `keep`, called with it on `esc`.
@@ -141,12 +144,17 @@ class Prompt(Sheet[str]):
     def compose_sheet(self) -> Iterable[Widget]:
         """Yield what it is about, and the field."""
         if self._about:
-            yield TextBlock(paragraphs([*self._about, ""]))
+            yield About(paragraphs([*self._about, ""]))
         yield Field(self._value, suggested=self._suggested)
 
     def hints(self) -> Sequence[Hint]:
         """Return Enter and the editor."""
-        return [("⏎", self._verb, ""), ("ctrl+g", "editor", ""), ("esc", "leave, text kept", "")]
+        return [("⏎", self._verb, ""), ("ctrl+g", "editor", ""), ("esc", self.leaving, "")]
+
+    @property
+    def leaving(self) -> str:
+        """What `esc` does with what was typed."""
+        return "leave" if self._keep is None else "leave, text kept"
 
     @property
     def text(self) -> str:
@@ -178,8 +186,9 @@ class Prompt(Sheet[str]):
         self.complain(problem)
 
     def action_leave(self) -> None:
-        """Leave; the text is kept by whoever asked for it."""
-        self._keep(self.text)
+        """Leave; the text is kept by whoever asked for it, if so."""
+        if self._keep is not None:
+            self._keep(self.text)
         self.dismiss(None)
 
 
@@ -193,14 +202,14 @@ class LongPrompt(Prompt):
         from textual.widgets import TextArea  # heavy: only when somebody writes a long text
 
         if self._about:
-            yield TextBlock(paragraphs([*self._about, ""]))
+            yield About(paragraphs([*self._about, ""]))
         field = TextArea(self._value, tab_behavior="focus", highlight_cursor_line=False)
         field.cursor_blink = False
         yield field
 
     def hints(self) -> Sequence[Hint]:
         """Return the keys that end the text."""
-        return [("ctrl+d", self._verb, ""), ("ctrl+g", "editor", ""), ("esc", "leave, text kept", "")]
+        return [("ctrl+d", self._verb, ""), ("ctrl+g", "editor", ""), ("esc", self.leaving, "")]
 
     @property
     def text(self) -> str:

@@ -24,6 +24,10 @@ Result = TypeVar("Result")
 Row = TypeVar("Row")
 
 
+TEXT_LINES = 8
+"""Lines of a field for a longer text, where there is room."""
+
+
 class Field(Input):
     """A field of one line whose cursor does not blink."""
 
@@ -33,10 +37,21 @@ class Field(Input):
         self.cursor_blink = False
 
 
+class About(TextView):
+    """What a sheet is about: as high as it is, and it scrolls where the sheet has no room for all of it."""
+
+    can_focus = False
+
+
 class Sheet(ModalScreen[Result]):
     """A dialog; `esc` leaves it with None and nothing written."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [actions.binding("leave", "leave"), actions.binding("quit", "app.quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        actions.binding("leave", "leave"),
+        actions.binding("quit", "app.quit"),
+        Binding("pageup", "about('page_up')", show=False),
+        Binding("pagedown", "about('page_down')", show=False),
+    ]
     TALL: ClassVar[bool] = False
 
     def __init__(self, title: str, *, glyphs: Glyphs, note: str = "") -> None:
@@ -48,6 +63,8 @@ class Sheet(ModalScreen[Result]):
         self.glyphs = glyphs
         self.problem = ""
         """A sentence on what is wrong with what was typed."""
+        self.cut = False
+        """Whether what the sheet is about has more lines than room."""
 
     def compose_sheet(self) -> Iterable[Widget]:
         """Yield what stands between heading and keys."""
@@ -70,17 +87,34 @@ class Sheet(ModalScreen[Result]):
 
     def _foot(self, cells: int) -> list[Line]:
         said: Line = [(" " + self.problem, "warn")] if self.problem else []
-        return [fit_line(said, cells), frame_text.footer(self.hints(), cells, self.glyphs)]
+        hints = list(self.hints())
+        if self.cut:
+            hints.insert(1, (actions.shown_key("pagedown"), "read on", ""))
+        return [fit_line(said, cells), frame_text.footer(hints, cells, self.glyphs)]
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the part that scrolls what the others leave, so that field and keys are always in view."""
         blocks = sum(len(block.lines(event.size.width)) for block in self.query(TextBlock))
         left = max(1, event.size.height - blocks - len(self.query(Input)))
-        for part in self.query("TextView, TextArea, LineList"):
+        parts = self.query("TextView, TextArea, LineList")
+        for about in self.query(About):
+            room = left if len(parts) == 1 else max(1, left // 2, left - TEXT_LINES)
+            about.styles.max_height, about.styles.min_height = room, 1
+            needed = about.get_content_height(event.size, event.size, event.size.width)
+            self.cut, left = needed > room + 1, max(1, left - min(room, needed))  # its last line is blank
+        for part in parts:
+            if isinstance(part, About):
+                continue
             part.styles.max_height = (
                 left if not isinstance(part, TextView) else min(left, 16 if not self.TALL else left)
             )
             part.styles.min_height = 1
+        self.query_one("#foot", TextBlock).show(layout=False)
+
+    def action_about(self, name: str) -> None:
+        """Scroll what the sheet is about."""
+        for about in self.query(About):
+            about.action_move(name)
 
     def complain(self, sentence: str) -> None:
         """Say what is wrong, above the keys; an empty text takes it back."""

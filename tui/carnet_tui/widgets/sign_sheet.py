@@ -66,12 +66,12 @@ class Decision(TextBlock, can_focus=True):
         self.show(layout=False)
 
     def on_focus(self) -> None:
-        """Show that arrows choose here."""
-        self.show(layout=False)
+        """Show that arrows choose here; the toolkit notes the focus only after this."""
+        self.call_later(self.show, layout=False)
 
     def on_blur(self) -> None:
         """Show that keys go elsewhere."""
-        self.show(layout=False)
+        self.call_later(self.show, layout=False)
 
     def on_click(self, event: events.Click) -> None:
         """Choose what is under the pointer."""

@@ -1,0 +1,243 @@
+"""What is known of a node, as lines: values that people can read, what it was made with, who signed for it, what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from carnet_store.domain.lineage_diff import packages_of, text_of
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.text import Line, both_ends, clean, digest, plural
+from carnet_tui.views import words
+from carnet_tui.views.fields import bullets, field, one_line
+from carnet_tui.views.lineage_standing import Standing
+
+if TYPE_CHECKING:
+    from carnet_store import EntityRow, Project
+    from carnet_store.domain.lineage import Metric, Node
+
+SHOWN: Final = 20
+"""Parameters, metrics, attributes and parts of one value that a pane lists; the rest is counted."""
+ALL_OF_IT: Final = 5_000
+"""The same where all of it is asked for."""
+MAKERS: Final = 3
+"""Runs that made a thing whose code and environment are told."""
+VALUE_CELLS: Final = 400
+"""Characters of one value in a pane."""
+_DIGEST: Final = re.compile(r"(?:([a-z0-9]{3,10}):)?([0-9a-f]{32,128})")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Code or an environment that a node was made with: its kind, its name with what pins it, the run that used it (empty: the node itself)."""
+
+    kind: str
+    text: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A node as a pane shows it. `node` is None where it is only referred to; texts but those of `node` are cleaned."""
+
+    row: EntityRow
+    no: int | None
+    node: Node | None = None
+    person: str = ""
+    made: tuple[Made, ...] = ()
+    relation: str = ""
+    back: bool = False
+
+
+def read(project: Project, entity: str) -> Facts:
+    """Read what is known of a node; on the store's thread, because one with thousands of values takes long."""
+    row, no = project.row(entity), project.graph.find(entity)
+    node = project.node(entity)
+    if node is None:
+        return Facts(row, no)
+    return Facts(row, no, node, clean(project.person_name(node.person)), tuple(_made_with(project, node)))
+
+
+def _made_with(project: Project, node: Node) -> list[Made]:
+    runs = [node]
+    if node.kind != "run":
+        near, _ = project.graph.near(node.id, up=True, limit=2 * MAKERS)
+        ids = [row.id for relation, row in near if relation == "made" and row.kind == "run"][:MAKERS]
+        runs = [run for run in map(project.node, ids) if run is not None]
+    found = []
+    for run in runs:
+        for edge in run.edges:
+            kind = edge.dst.partition(":")[0]
+            if edge.relation == "used" and kind in ("code", "environment"):
+                used = project.node(edge.dst)
+                pinned = _pinned(used) if used is not None else "not declared here"
+                name = clean(used.title if used is not None else project.row(edge.dst).title)
+                found.append(
+                    Made(kind, f"{name}{f'  {pinned}' if pinned else ''}", "" if run is node else clean(run.title))
+                )
+    return list(dict.fromkeys(found))
+
+
+def _pinned(node: Node) -> str:
+    for name in ("commit", "image", "lock"):
+        if node.attrs.get(name):
+            return f"{name} {shown(node.attrs[name])}"
+    return f"sha256 {clean(digest(node.digests['sha256'], 2))}" if "sha256" in node.digests else ""
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def shown(value: Any, most: int = SHOWN) -> str:
+    """Return a value as people read it, cleaned: names of parts with their values, digests in groups, much of it counted."""
+    if isinstance(value, str):
+        found = _DIGEST.fullmatch(value)
+        if found is not None:
+            return f"{found[1] or ''} {digest(found[2])}".strip()
+        text = one_line(value)
+    elif isinstance(value, Mapping):
+        parts = [f"{name} {shown(part, most)}" for name, part in list(value.items())[:most]]
+        text = clean("; ".join(parts)) + rest(len(value), most)
+    elif isinstance(value, list | tuple):
+        if value and all(isinstance(one, Mapping) for one in value):
+            text = "; ".join(shown(one, most) for one in value[:most]) + rest(len(value), most)
+        else:
+            text = ", ".join(shown(one, most) for one in value[:most]) + rest(len(value), most)
+    else:
+        text = clean(text_of(value))
+    limit = VALUE_CELLS if most == SHOWN else 100 * VALUE_CELLS
+    return text if len(text) <= limit else f"{text[:limit]} and {len(text) - limit:,} characters more"
+
+
+def rest(count: int, most: int = SHOWN) -> str:
+    """Return what stands after the first ones: how many more there are; empty where there are none."""
+    return f"   and {count - most:,} more" if count > most else ""
+
+
+def pairs(values: Mapping[str, Any], most: int = SHOWN) -> str:
+    """Return names with their values in one text, cleaned."""
+    return "   ".join(f"{clean(name)} {shown(value, most)}" for name, value in list(values.items())[:most]) + rest(
+        len(values), most
+    )
+
+
+def metric(one: Metric) -> str:
+    """Return a metric as people say it: `auc 0.84 (holdout)`, cleaned."""
+    inside = ", ".join(part for part in (one.split, one.slice, f"step {one.step}" if one.step else "") if part)
+    return clean(f"{one.name} {one.value}{f' {one.unit}' if one.unit else ''}{f' ({inside})' if inside else ''}")
+
+
+def newest(metrics: Sequence[Metric]) -> list[Metric]:
+    """Return the last step of each metric, in the order in which they first came: a curve of a thousand steps is one value."""
+    found: dict[tuple[str, str, str], Metric] = {}
+    for one in metrics:
+        held = found.get((one.name, one.split, one.slice))
+        if held is None or one.step >= held.step:
+            found[one.name, one.split, one.slice] = one
+    return list(found.values())
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def lines(facts: Facts, standing: Standing, cells: int, glyphs: Glyphs, *, whole: bool = False) -> list[Line]:
+    """Return what is known of a node; with `whole` every value of it."""
+    node, row = facts.node, facts.row
+    states = standing.states(row.id, facts.no)
+    title: Line = [(" ", ""), (f"{clean(row.kind)} ", "dim"), (clean(row.title), "bold")]
+    if node is None:
+        said = "It is referred to, and not declared in this store: a newer bundle may bring it."
+        out = [both_ends(title, [], cells, glyphs.ellipsis), *field("", said, cells)]
+        return [*out, *_relation(facts, cells, glyphs), *_wrong(facts, standing, states, cells, glyphs)]
+    if node.digests:
+        name, value = next(iter(node.digests.items()))
+        title += [(f"   {clean(name)} ", "dim"), (clean(digest(value)), "")]
+    who: Line = [(f"{facts.person}, {words.day(node.t)} ", "dim")]
+    top = [both_ends(title, who, cells, glyphs.ellipsis)]
+    top += _wrong(facts, standing, states, cells, glyphs)
+    top += _relation(facts, cells, glyphs)
+    lacking = node.missing()
+    if lacking:
+        top += field("missing", f"{', '.join(lacking)}: name it, so that others can find it again", cells, "warn")
+    if node.conflicts:
+        top += field("conflict", f"said apart by two people: {clean(', '.join(node.conflicts))}", cells, "bad")
+    return [
+        *top,
+        *_values(node, facts.made, cells, ALL_OF_IT if whole else SHOWN),
+        *_about(row.id, standing, cells, glyphs),
+    ]
+
+
+def _wrong(facts: Facts, standing: Standing, states: Sequence[str], cells: int, glyphs: Glyphs) -> list[Line]:
+    out: list[Line] = []
+    own = standing.recall_of(facts.row.id)
+    if own is not None:
+        sign, word, style = glyphs.state("recalled")
+        out += field(word, f"{sign} by {own.by}, {words.day(own.t)}: {own.reason}", cells, style)
+    sign, word, style = glyphs.state("tainted")
+    for at, one in enumerate(standing.taints(facts.no)[:SHOWN]):
+        out += field(
+            word if at == 0 else "",
+            f"{sign} {one.kind} {one.title} was recalled by {one.by}: {one.reason}",
+            cells,
+            style,
+        )
+    if "failed" in states:
+        sign, word, style = glyphs.state("failed")
+        out += field("outcome", f"{sign} {word}", cells, style)
+    return out
+
+
+def _relation(facts: Facts, cells: int, glyphs: Glyphs) -> list[Line]:
+    out = field("here", facts.relation, cells, "dim") if facts.relation else []
+    if facts.back:
+        sign, word, style = glyphs.state("cycle")
+        out += field("", f"{sign} this edge {word}: two records contradict each other", cells, style)
+    return out
+
+
+def _values(node: Node, made: Sequence[Made], cells: int, most: int) -> list[Line]:
+    out: list[Line] = []
+    if node.params:
+        out += field("params", pairs(node.params, most), cells)
+    if node.metrics:
+        last = newest(node.metrics) if most == SHOWN else list(node.metrics)
+        out += field("metrics", "   ".join(metric(one) for one in last[:most]) + rest(len(last), most), cells)
+    for kind in ("code", "environment"):
+        for at, one in enumerate([one for one in made if one.kind == kind][:SHOWN]):
+            by = f"   used by {one.run}" if one.run else ""
+            out += field(kind if at == 0 else "", f"{one.text}{by}", cells)
+    for criterion in node.criteria[:most]:
+        where = ", ".join(part for part in (criterion.split, criterion.slice) if part)
+        unit = f" {criterion.unit}" if criterion.unit else ""
+        rule = f"{criterion.metric} {criterion.op} {criterion.value}{unit}{f' ({where})' if where else ''}"
+        out += field("criterion" if criterion is node.criteria[0] else "", clean(rule), cells)
+    for name, value in list(node.attrs.items())[:most]:
+        packages = packages_of(value) if name == "packages" else None
+        out += field(clean(name), pairs(packages, most) if packages else shown(value, most), cells)
+    if len(node.attrs) > most:
+        out += field("", f"and {plural(len(node.attrs) - most, 'attribute')} more", cells, "dim")
+    for name, value in list(node.digests.items())[1 if most == SHOWN else 0 : most]:
+        out += field(clean(name), clean(digest(value, 4 if most == SHOWN else 32)), cells)
+    if node.source:
+        out += field("from", clean(" ".join(node.source)), cells)
+    return out
+
+
+def _about(entity: str, standing: Standing, cells: int, glyphs: Glyphs) -> list[Line]:
+    out: list[Line] = []
+    for one in standing.crossed.get(entity, ()):
+        sign, word, _ = words.gate_state(one.verdict, glyphs)
+        if one.recalled:
+            sign, word, _ = glyphs.state("recalled")
+        out += field("handoff", f"{one.crossing}: {sign} {word}", cells, "bad" if one.recalled else "")
+        signed = [
+            f"{glyphs.state('fresh' if fresh else 'stale')[0]} {name} as {role}{'' if fresh else ', stale'}"
+            for name, role, fresh in one.signed
+        ]
+        out += bullets("signed", signed, cells, sign=" ") if signed else []
+    out += bullets("decisions", [f"{code}  {choice}" for code, choice in standing.decisions.get(entity, ())], cells)
+    asked = [f"{code}  {state}: {text}" for code, state, text in standing.questions.get(entity, ())]
+    return [*out, *bullets("questions", asked, cells)]

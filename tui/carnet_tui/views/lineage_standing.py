@@ -1,0 +1,184 @@
+"""What stands about nodes beside their own facts: recalls and what they taint, gates, sign-offs, failed checks, decisions, questions.
+
+Read once for a project, on the store's thread; then every view asks it by id or local number, which costs nothing. Texts are cleaned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from carnet_store.errors import CarnetError
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.text import clean
+from carnet_tui.views import words
+from carnet_tui.views.fields import one_line
+
+if TYPE_CHECKING:
+    from carnet_store import Project
+
+JUDGED_AT_MOST: Final = 200
+"""Handoffs whose verdict is read, the newest; that older ones were not is said."""
+ENDED: Final = frozenset({"passed", "overridden", "abandoned"})
+"""Verdicts of gates that nobody has to look at any more."""
+NOT_JUDGED: Final = "cannot be judged here"
+FAILED: Final = "attr.outcome:failed status:failed"
+KEPT_AT_MOST: Final = 60
+LOUD: Final = ("recalled", "tainted")
+"""States that are said in a word too, wherever the node is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A recall that stands: of what, by whom, when (ms), why."""
+
+    entity: str
+    kind: str
+    title: str
+    by: str
+    t: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A handoff that a node belongs to: its crossing, its verdict, and who signed, in which role, and whether it is still fresh."""
+
+    handoff: str
+    crossing: str
+    verdict: str
+    signed: tuple[tuple[str, str, bool], ...] = ()
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands about the nodes of a project.
+
+    Attributes:
+        recalls: the recalls that stand, oldest first.
+        tainted: local number -> bits, bit n for recall n, for all that came of something recalled.
+        failed: local numbers of checks and runs that failed.
+        crossed: node -> the handoffs it belongs to, oldest first.
+        decisions: node -> (code, choice).
+        questions: node -> (code, state, text).
+        not_judged: how many older handoffs were not looked at.
+        loud: local numbers of what no view folds away: an open gate, a stale sign-off, a failed check, a recall.
+    """
+
+    recalls: tuple[Recalled, ...] = ()
+    tainted: Mapping[int, int] = field(default_factory=dict)
+    failed: frozenset[int] = frozenset()
+    crossed: Mapping[str, Sequence[Crossed]] = field(default_factory=dict)
+    decisions: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    questions: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
+    not_judged: int = 0
+    loud: frozenset[int] = frozenset()
+
+    def states(self, entity: str, no: int | None) -> tuple[str, ...]:
+        """Return what is up with a node, as names of `glyphs.STATES`, the gravest first."""
+        found = ["recalled"] if any(one.entity == entity for one in self.recalls) else []
+        found += ["tainted"] if no in self.tainted else []
+        found += ["failed"] if no in self.failed else []
+        crossed = self.crossed.get(entity, ())
+        if any(not fresh for one in crossed for _, _, fresh in one.signed):
+            found.append("stale")
+        waits = [one.verdict for one in crossed if one.verdict not in ENDED]
+        return tuple(dict.fromkeys([*found, *(words.VERDICT_STATE.get(verdict, verdict) for verdict in waits[-1:])]))
+
+    def taints(self, no: int | None) -> list[Recalled]:
+        """Return the recalls of what a node came from."""
+        bits = self.tainted.get(no, 0) if no is not None else 0
+        return [one for at, one in enumerate(self.recalls) if bits >> at & 1]
+
+    def recall_of(self, entity: str) -> Recalled | None:
+        """Return the newest recall of a node itself."""
+        return next((one for one in reversed(self.recalls) if one.entity == entity), None)
+
+
+NOTHING: Final = Standing()
+
+
+def mark(states: Sequence[str], glyphs: Glyphs) -> tuple[str, str, str]:
+    """Return (sign, word, style) of what is up with a node; the word is empty where the sign says enough in a list."""
+    if not states:
+        return "", "", ""
+    sign, word, style = glyphs.state(states[0])
+    return sign, word if states[0] in LOUD else "", style
+
+
+def read(project: Project) -> Standing:
+    """Read what stands about the nodes of a project."""
+    recalls, tainted = read_recalls(project)
+    graph = project.graph
+    failed = frozenset(graph.select(FAILED))
+    crossed, not_judged = _crossed(project)
+    decisions: dict[str, list[tuple[str, str]]] = {}
+    questions: dict[str, list[tuple[str, str, str]]] = {}
+    for d in project.decisions():
+        for entity in d.decision.about:
+            decisions.setdefault(entity, []).append((project.code(d.id), one_line(d.decision.choice)))
+    for q in project.questions():
+        for entity in q.question.about:
+            questions.setdefault(entity, []).append((project.code(q.id), q.state, one_line(q.question.text)))
+    waiting = [
+        entity
+        for entity, found in crossed.items()
+        if any(one.verdict not in ENDED or not all(fresh for *_, fresh in one.signed) for one in found)
+    ]
+    loud = {graph.find(entity) for entity in (*waiting, *(one.entity for one in recalls))}
+    loud |= set(graph.select("attr.outcome:failed,kind:check"))
+    numbers = frozenset(no for no in loud if no is not None)
+    return Standing(recalls, tainted, failed, crossed, decisions, questions, not_judged, numbers)
+
+
+def read_recalls(project: Project) -> tuple[tuple[Recalled, ...], dict[int, int]]:
+    """Return the recalls that stand, and what came of what they recall: local number -> bits, bit n for recall n."""
+    graph = project.graph
+    found: list[Recalled] = []
+    tainted: dict[int, int] = {}
+    for one in project.recalls():
+        row = project.row(one.entity)
+        by = clean(project.person_name(one.person))
+        no = graph.find(one.entity)
+        below = graph.reach([no], 0, -1) - {no} if no is not None else ()
+        for other in below:
+            tainted[other] = tainted.get(other, 0) | 1 << len(found)
+        found.append(Recalled(one.entity, clean(row.kind), clean(row.title), by, one.t, one_line(one.reason)))
+    return tuple(found), tainted
+
+
+def _crossed(project: Project) -> tuple[dict[str, list[Crossed]], int]:
+    """Return the handoffs by node, oldest first, and how many were not judged."""
+    found: dict[str, list[Crossed]] = {}
+    handoffs = project.handoffs()
+    for at, handoff in reversed(list(enumerate(handoffs))):
+        crossing = words.crossing(handoff.opened.from_stage, handoff.opened.to_stage)
+        one = Crossed(handoff.id, crossing, NOT_JUDGED)
+        if at < JUDGED_AT_MOST:
+            try:
+                status = project.look(handoff.id).status
+            except CarnetError:
+                pass  # its template is not here: opening the handoff says so
+            else:
+                signed = tuple(
+                    (clean(project.person_name(s.change.person)), words.role(s.predicate.role), fresh)
+                    for row in status.rows
+                    for fresh, some in ((True, row.signed), (False, row.stale))
+                    for s in some
+                )
+                recalled = any(reason.code == "recalled" for reason in status.reasons)
+                one = Crossed(handoff.id, crossing, status.verdict, signed, recalled)
+        for entity in dict.fromkeys((handoff.opened.model, *handoff.entities)):
+            found.setdefault(entity, []).append(one)
+    return found, max(0, len(handoffs) - JUDGED_AT_MOST)
+
+
+def to_keep(project: Project, standing: Standing, entity: str, up: int, down: int) -> list[str]:
+    """Return the ids of what a picture around a node must not fold away, the newest first."""
+    if not standing.loud:
+        return []
+    graph = project.graph
+    near = graph.reach([graph.number(entity)], up, down) & standing.loud
+    return [row.id for row in graph.rows(graph.ordered(near)[:KEPT_AT_MOST])]

@@ -1,0 +1,215 @@
+"""A lineage as a tree of lines: each node is expanded once, at its shallowest place; a later mention points to the line where that is.
+
+A tree grows as it is opened: what lies under a line is asked of the graph (which is not done here) and put in. So it costs what is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.text import Line, both_ends, clean, fit_line, plural
+
+if TYPE_CHECKING:
+    from carnet_store import EntityRow, TreeLine
+
+WORDS = {
+    "up": {"used": "used", "made": "made by", "from": "comes from"},
+    "down": {"used": "used by", "made": "made", "from": "base of"},
+}
+"""Side -> relation -> what stands before the node on a line."""
+ROOT = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What stands under a node: the relation to it, and whether the edge closes a cycle."""
+
+    row: EntityRow
+    relation: str
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """A line. `key` is None for a head, which has only `head`; `seen` is the number of the line where the node is expanded, 0 where that is here."""
+
+    key: str | None
+    side: str = "up"
+    row: EntityRow | None = None
+    relation: str = ""
+    rails: tuple[bool, ...] = ()
+    last: bool = True
+    number: int = 0
+    seen: int = 0
+    more: int = 0
+    back: bool = False
+    opened: bool = False
+    head: str = ""
+
+    @property
+    def depth(self) -> int:
+        """How many hops it is from the root."""
+        return len(self.rails)
+
+
+@dataclass(slots=True)
+class Side:
+    """One direction of a tree: what is known so far of what lies under each node.
+
+    Attributes:
+        name: `up` or `down`.
+        roots: the nodes it begins with.
+        near: node -> what is shown under it.
+        total: node -> how many neighbours it has on this side.
+        closed: nodes whose lines are folded away.
+        bare: whether the roots have no lines of their own, because the other side shows them.
+    """
+
+    name: str
+    roots: list[EntityRow]
+    near: dict[str, list[Child]] = field(default_factory=dict)
+    total: dict[str, int] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+    bare: bool = False
+
+    def put(self, lines: Sequence[TreeLine]) -> None:
+        """Take in lines of the graph: what stands under a node there stands under it here."""
+        fresh: dict[str, list[Child]] = {}
+        for line in lines:
+            if line.parent >= 0:
+                fresh.setdefault(lines[line.parent].row.id, []).append(Child(line.row, line.relation, line.back))
+        for line in lines:
+            if line.seen < 0:
+                entity, shown = line.row.id, fresh.get(line.row.id, [])
+                if len(shown) >= len(self.near.get(entity, ())):
+                    self.near[entity] = shown
+                self.total[entity] = max(len(shown) + line.more, self.total.get(entity, 0))
+
+    def hidden(self, entity: str) -> int:
+        """Return how many neighbours of a node are not shown under it."""
+        shown = 0 if entity in self.closed else len(self.near.get(entity, ()))
+        return self.total.get(entity, shown) - shown
+
+    def owners(self) -> dict[str, str]:
+        """Return under which node each is expanded: the one through which it is nearest to a root, the first such."""
+        owner = {row.id: ROOT for row in self.roots}
+        level = list(owner)
+        while level:
+            further = []
+            for entity in level:
+                for child in () if entity in self.closed else self.near.get(entity, ()):
+                    if child.row.id not in owner:
+                        owner[child.row.id] = entity
+                        further.append(child.row.id)
+            level = further
+        return owner
+
+
+def rows(sides: Sequence[Side], heads: Sequence[str]) -> list[TreeRow]:
+    """Return the lines of a tree's sides, one after the other, each under its head (where there is one); lines count from 1."""
+    out: list[TreeRow] = []
+    count = 0
+    for side, head in zip(sides, heads, strict=True):
+        if head:
+            out.append(TreeRow(None, side.name, head=head))
+        made = _lines(side, count)
+        count += len(made)
+        out += made
+    return out
+
+
+def _lines(side: Side, before: int) -> list[TreeRow]:
+    owner = side.owners()
+    number_of: dict[str, int] = {}
+    out: list[TreeRow] = []
+    stack: list[tuple[Child, str, tuple[bool, ...], bool]] = []
+
+    def under(entity: str, rails: tuple[bool, ...]) -> None:
+        children = () if entity in side.closed else side.near.get(entity, ())
+        for at in range(len(children) - 1, -1, -1):
+            stack.append((children[at], entity, rails, at == len(children) - 1))
+
+    if side.bare:
+        for root in reversed(side.roots):
+            under(root.id, (False,))
+    else:
+        stack = [(Child(row, "", False), ROOT, (), True) for row in reversed(side.roots)]
+    while stack:
+        child, parent, rails, last = stack.pop()
+        entity = child.row.id
+        number = before + len(out) + 1
+        mine = owner[entity] == parent and entity not in number_of
+        if mine:
+            number_of[entity] = number
+            under(entity, (*rails, not last))
+        out.append(
+            TreeRow(
+                f"{side.name} {parent} {entity}", side.name, child.row, child.relation, rails, last, number, 0 if mine else -1,
+                side.hidden(entity) if mine else 0, child.back, mine and bool(side.near.get(entity)) and entity not in side.closed,
+            )
+        )  # fmt: skip
+    return [_pointed(one, number_of) if one.seen else one for one in out]
+
+
+def _pointed(one: TreeRow, number_of: dict[str, int]) -> TreeRow:
+    from dataclasses import replace
+
+    # The roots of a bare side have no line: the head above says where they are.
+    return replace(one, seen=number_of.get(one.row.id, 0) if one.row is not None else 0)
+
+
+# --- a line as cells --------------------------------------------------------------------------------------------------
+
+
+def line(
+    one: TreeRow, cells: int, glyphs: Glyphs, mark: tuple[str, str, str] = ("", "", ""), digits: int = 0
+) -> Line:
+    """Return a line; `mark` is what is up with its node, `digits` the width of line numbers (0: they are not shown)."""
+    if one.row is None:
+        return fit_line([(one.head, "title")], cells, glyphs.ellipsis)
+    out: Line = [(f"{one.number:>{digits}} ", "dim")] if digits else []
+    out.append((_branch(one, cells, glyphs), "rule"))
+    words = ", ".join(WORDS[one.side].get(part, clean(part)) for part in one.relation.split(", ")) if one.relation else ""
+    out.append((f"{words} " if words else "", "dim"))
+    out.append((f"{clean(one.row.kind)} ", "dim"))
+    sign, word, style = mark
+    out.append((" ".join(part for part in (sign, word, clean(one.row.title)) if part), style if sign else ""))
+    if one.back:
+        cycle, said, bad = glyphs.state("cycle")
+        out.append((f"  {cycle} {said}", bad))
+    right: Line = []
+    if one.seen:
+        arrow = glyphs["up arrow" if one.seen < one.number else "down arrow"]
+        right = [(f"  {arrow} line {one.seen} ", "accent")]
+    elif one.more:
+        right = [(f"  {glyphs.ellipsis} {one.more:,} more {glyphs['right']} ", "dim")]
+    return both_ends(out, right, cells, glyphs.ellipsis)
+
+
+def _branch(one: TreeRow, cells: int, glyphs: Glyphs) -> str:
+    if not one.rails:
+        return ""
+    bar, tee, end = ("| ", "|-", "`-") if glyphs.plain else ("│ ", "├─", "└─")
+    rails = one.rails[1:]
+    most = max(2, cells // 6)
+    if len(rails) > most:  # deeper than there is room for: the depth in figures, and the last rails
+        before = f"{one.depth}{glyphs.ellipsis}"
+        rails = rails[len(rails) - most + 2 :]
+    else:
+        before = ""
+    return before + "".join(bar if follows else "  " for follows in rails) + (end if one.last else tee) + " "
+
+
+def headline(side: str, kinds: dict[str, int] | None) -> str:
+    """Return the head over a side: `COMES FROM  41 nodes (12 datasets, 29 runs)`."""
+    title = "COMES FROM" if side == "up" else "CAME OF IT"
+    if kinds is None:
+        return title
+    total = sum(kinds.values())
+    if not total:
+        return f"{title}  nothing recorded"
+    parts = ", ".join(plural(count, kind) for kind, count in kinds.items())
+    return f"{title}  {plural(total, 'node')} ({parts})"
