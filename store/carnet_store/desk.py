@@ -496,6 +496,17 @@ class Desk:
 
         return capturing.plan(self.acts(project), sources, progress)
 
+    @staticmethod
+    def capture_plan_apart(sources: Sequence[tuple[str, Source]], progress: Progress | None = None) -> CapturePlan:
+        """Say what sources would add where there is no store yet; nothing is written. Close the plan.
+
+        Raises:
+            Usage, Invalid: as `exchange.capturing.plan`.
+        """
+        from carnet_store.exchange import capturing
+
+        return capturing.plan(None, sources, progress)
+
     def capture(self, project: Project, plan: CapturePlan, progress: Progress | None = None) -> Written:
         """Write what a plan shows, in one transaction. Raises as every act; nothing was written to the record."""
         from carnet_store.exchange import capturing

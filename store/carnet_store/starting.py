@@ -38,11 +38,11 @@ class Opened:
     proposals: dict[str, Proposal]
 
 
-def proposals(project: Project, look: Look) -> dict[str, Proposal]:
-    """Return what the recorded graph answers to the items of a handoff that nobody answered yet, by item id."""
+def proposals(project: Project, look: Look, *, answered: bool = False) -> dict[str, Proposal]:
+    """Return what the recorded graph answers to the items of a handoff that nobody answered yet, by item id; with `answered` to all."""
     from carnet_store.storage import surroundings
 
-    return surroundings.proposals(project, look)
+    return surroundings.proposals(project, look, answered=answered)
 
 
 def look_around(folder: Path) -> list[Guess]:

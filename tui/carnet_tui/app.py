@@ -35,7 +35,9 @@ def run(
     glyphs = choose()
     from carnet_tui import live
 
-    return live.open_and_run(start, desk=desk, who=who, bundle=bundle, review=review, handoff=handoff, glyphs=glyphs, frame=frame)
+    return live.open_and_run(
+        start, desk=desk, who=who, bundle=bundle, review=review, handoff=handoff, glyphs=glyphs, frame=frame
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -124,6 +124,10 @@ def _text(lines: Sequence[str], words: str, proof: Sequence[Node]) -> Found | No
     return ({"state": "given", "text": "\n".join(lines)}, words, proof) if lines else None
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _names(nodes: Sequence[Node], most: int = 5) -> str:
     more = f" and {len(nodes) - most} more" if len(nodes) > most else ""
     return ", ".join(node.title for node in nodes[:most]) + more
@@ -193,7 +197,7 @@ def _results(around: Surroundings, item: Item, lookups: Lookups) -> Found | None
     """Give the runs that evaluated the model, else those that made it, where they recorded metrics."""
     runs = [run for run in around.evaluations if run.metrics] or [run for run in around.makers if run.metrics]
     count = sum(len(run.metrics) for run in runs)
-    return _links(runs, f"{count} metrics of {_names(runs)}")
+    return _links(runs, f"{_count(count, 'metric')} of {_names(runs)}")
 
 
 @_query("results.slices")
@@ -201,7 +205,7 @@ def _slices(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
     """Give the runs that recorded metrics by slice."""
     runs = [r for r in (*around.evaluations, *around.makers) if any(m.slice for m in r.metrics)]
     count = len({m.slice for run in runs for m in run.metrics if m.slice})
-    return _links(runs, f"{count} slices in {_names(runs)}")
+    return _links(runs, f"{_count(count, 'slice')} in {_names(runs)}")
 
 
 @_query("search")
@@ -254,7 +258,7 @@ def _negative(around: Surroundings, item: Item, lookups: Lookups) -> Found | Non
                 f"{run.title}: {str(run.attrs['status']).lower()}{f', {why}' if isinstance(why, str) and why else ''}"
             )
             proof.append(run)
-    return _text(lines[:AT_MOST], f"{len(lines)} things that did not work", proof[:AT_MOST])
+    return _text(lines[:AT_MOST], f"{_count(len(lines), 'thing')} that did not work", proof[:AT_MOST])
 
 
 # -- code and parameters -------------------------------------------------------------------------------------------------
@@ -266,7 +270,7 @@ def _parameters(around: Surroundings, item: Item, lookups: Lookups) -> Found | N
     if not around.makers or not all(run.params for run in around.makers):
         return None
     count = sum(len(run.params) for run in around.makers)
-    return _links(around.makers, f"{count} parameters of {_names(around.makers)}")
+    return _links(around.makers, f"{_count(count, 'parameter')} of {_names(around.makers)}")
 
 
 def _seeds(run: Node) -> dict[str, str]:
@@ -295,7 +299,7 @@ def _seed_rows(around: Surroundings, item: Item, lookups: Lookups) -> Found | No
     ]
     if not rows or len(rows) > AT_MOST:
         return None
-    return {"state": "given", "rows": rows}, f"{len(rows)} seeds of {_names(around.makers)}", around.makers
+    return {"state": "given", "rows": rows}, f"{_count(len(rows), 'seed')} of {_names(around.makers)}", around.makers
 
 
 @_query("nondeterminism")
@@ -373,7 +377,7 @@ def _prepared(around: Surroundings, item: Item, lookups: Lookups) -> Found | Non
         lines.append(f"{run.title}: {command}" + (f" ({params})" if params else ""))
     if len(lines) > AT_MOST:
         return None
-    return _text(lines, f"{len(lines)} recorded steps before {_names(around.makers)}", around.steps)
+    return _text(lines, f"{_count(len(lines), 'recorded step')} before {_names(around.makers)}", around.steps)
 
 
 @_query("data.preparation")
@@ -406,7 +410,7 @@ def _digests(around: Surroundings, item: Item, lookups: Lookups) -> Found | None
         )
     if not rows or len(rows) > AT_MOST:
         return None
-    return {"state": "given", "rows": rows}, f"{len(rows)} inputs with digest and place", data
+    return {"state": "given", "rows": rows}, f"{_count(len(rows), 'input')} with digest and place", data
 
 
 # -- environment and model -----------------------------------------------------------------------------------------------
@@ -426,7 +430,11 @@ def _lock(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
         ):
             continue
         file = {key: lock.get(key) for key in ("path", "sha256", "size")}
-        return {"state": "given", "files": [file]}, f"{node.title}: {len(packages)} packages with hashes", [node]
+        return (
+            {"state": "given", "files": [file]},
+            f"{node.title}: {_count(len(packages), 'package')} with hashes",
+            [node],
+        )
     return None
 
 

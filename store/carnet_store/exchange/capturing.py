@@ -22,7 +22,7 @@ from carnet_store.errors import CarnetError, Invalid
 from carnet_store.exchange.importers import OWN, importer
 from carnet_store.exchange.importers.things import LONG_TEXT, Source, Thing, Unread, plain
 from carnet_store.storage.acts import Acts, Written
-from carnet_store.storage.fact_acts import Fact, sourced
+from carnet_store.storage.fact_acts import Fact, News, bytes_of, sourced
 
 NAMED_UNREAD: Final = 200
 """So many unreadable places are named; the rest is counted."""
@@ -115,10 +115,12 @@ _decode = msgspec.json.Decoder(tuple[str, dict[str, Any], list[tuple[str, str]]]
 
 
 def plan(
-    acts: Acts, sources: Sequence[tuple[str, Source]], progress: Progress | None = None, *,
+    acts: Acts | None, sources: Sequence[tuple[str, Source]], progress: Progress | None = None, *,
     also: Iterable[Thing] = (),
 ) -> CapturePlan:  # fmt: skip
     """Read sources (kind of importer, source) and say what they would add to the record; nothing is written.
+
+    Without `acts` there is no record yet: everything is new.
 
     Raises:
         Usage: an unknown kind. Invalid: nothing of a source can be read at all; the message says what was expected where.
@@ -173,15 +175,15 @@ def _note(made: CapturePlan, found: Unread) -> None:
         made.unread.append(found)
 
 
-def _settle_mentions(acts: Acts, made: CapturePlan) -> None:
+def _settle_mentions(acts: Acts | None, made: CapturePlan) -> None:
     """Add what was only mentioned and neither told in full nor known already."""
     for entity, (thing, fact, blobs) in made._mentions.items():
-        if entity not in made._seen and acts.project.node(entity) is None:
+        if entity not in made._seen and (acts is None or acts.project.node(entity) is None):
             _add(acts, made, thing, fact, blobs)
     made._mentions.clear()
 
 
-def _take(acts: Acts, made: CapturePlan, thing: Thing, *, mention: bool = False) -> None:
+def _take(acts: Acts | None, made: CapturePlan, thing: Thing, *, mention: bool = False) -> None:
     """Add one thing to a plan; what cannot stand in a ledger is noted and left out."""
     blobs: list[bytes] = []
     try:
@@ -195,14 +197,14 @@ def _take(acts: Acts, made: CapturePlan, thing: Thing, *, mention: bool = False)
         _add(acts, made, thing, fact, blobs)
 
 
-def _add(acts: Acts, made: CapturePlan, thing: Thing, fact: Fact, blobs: list[bytes]) -> None:
+def _add(acts: Acts | None, made: CapturePlan, thing: Thing, fact: Fact, blobs: list[bytes]) -> None:
     try:
-        raw = canonical.encode(dict(fact.value))
+        raw = bytes_of(fact)
         mark = blake2b(raw, digest_size=16).digest()
         before = made._seen.get(fact.entity)
         if before is not None and before != mark:
             raise Invalid("the same source says something else of the same thing", "its first form was taken")
-        news = acts.news(fact)
+        news = acts.news(fact) if acts is not None else News("new", (), fact.edges)
     except CarnetError as error:
         _note(made, Unread(thing.where or thing.name, error.message))
         return

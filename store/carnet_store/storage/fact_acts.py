@@ -54,9 +54,7 @@ class FactActs(Acting):
         Raises:
             Invalid: the value cannot stand in a ledger, or is larger than an event may be.
         """
-        raw = canonical.encode(dict(fact.value))
-        if len(raw) > VALUE_ROOM:
-            raise Invalid(f"its attributes have {len(raw):,} bytes; at most {VALUE_ROOM:,} fit into one event")
+        raw = bytes_of(fact)
         if not self.project.row(fact.entity).last:
             return News("new", (), fact.edges)
         declared, linked = [], set()
@@ -128,6 +126,18 @@ class FactActs(Acting):
         for relation, to in news.edges:
             value = {"relation": relation, "to": to}
             yield self._draft(fact.entity, "edge.linked", f"{relation}:{to}", value), _SHAPE + 120
+
+
+def bytes_of(fact: Fact) -> bytes:
+    """Return a fact's value as it would stand in an event.
+
+    Raises:
+        Invalid: it cannot stand in a ledger, or is larger than an event may be.
+    """
+    raw = canonical.encode(dict(fact.value))
+    if len(raw) > VALUE_ROOM:
+        raise Invalid(f"its attributes have {len(raw):,} bytes; at most {VALUE_ROOM:,} fit into one event")
+    return raw
 
 
 def sourced(

@@ -46,16 +46,17 @@ def surroundings(project: Project, model: str, criteria: Node | None = None) -> 
     )  # fmt: skip
 
 
-def proposals(project: Project, look: Look) -> dict[str, Proposal]:
-    """Return what the graph answers to the items of a handoff that nobody answered yet, by item id."""
+def proposals(project: Project, look: Look, *, answered: bool = False) -> dict[str, Proposal]:
+    """Return what the graph answers to the items of a handoff that nobody answered yet, by item id; with `answered` to all."""
     found = surroundings(project, look.handoff.opened.model, project.criteria_of(look.handoff))
     if found is None:
         return {}
-    lookups, answered = project.lookups(look), {one.item.id for one in look.status.items if one.answers}
+    lookups = project.lookups(look)
+    left_out = set() if answered else {one.item.id for one in look.status.items if one.answers}
     made = (
         propose(item, found, lookups, look.checklist.placeholder_words)
         for item in look.checklist.items
-        if item.fills and item.id not in answered and not item.machine
+        if item.fills and item.id not in left_out and not item.machine
     )
     return {one.item: one for one in made if one is not None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,8 @@ def _open_of_run(
         console.talk(f"declared model {opened.declared}, made by {node.title}")
     if not here.json:
         console.talk(how_many(opened.look, opened.proposals))
-    here.wrote(opened.written, show=opened.written.entity, next_=next_after(opened.look, opened.proposals))
+    written = replace(opened.written, next=next_after(opened.look, opened.proposals))
+    here.wrote(written, show=written.entity)
 
 
 def default_gate(project: Project, model: str) -> str:

@@ -145,7 +145,7 @@ def _told(
 def how_many(look: Look, proposals: dict[str, Proposal]) -> str:
     """Return in words how many of a handoff's items the graph answers, those that the machine judges told apart."""
     machine = sum(item.machine for item in look.checklist.items)
-    judged = f", {machine} more are judged by Carnet itself" if machine else ""
+    judged = f", {machine} more {'is' if machine == 1 else 'are'} judged by Carnet itself" if machine else ""
     return f"the record answers {len(proposals)} of {plural(len(look.checklist.items), 'item')}{judged}"
 
 

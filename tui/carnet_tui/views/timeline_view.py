@@ -224,7 +224,9 @@ TELLERS: Mapping[str, Teller] = {
     ),
     "handoff.returned": lambda v, c, n: f"returned {n.title(c.entity)}: {_short(v.reason)}",
     "handoff.abandoned": lambda v, c, n: f"abandoned the handoff of {n.title(c.entity)}: {_short(v.reason)}",
-    "handoff.recalled": lambda v, c, n: f"shut {n.title(c.entity)} by recalling {n.title(v.entity)}: {_short(v.reason)}",
+    "handoff.recalled": lambda v, c, n: (
+        f"shut {n.title(c.entity)} by recalling {n.title(v.entity)}: {_short(v.reason)}"
+    ),
     "recall.declared": lambda v, c, n: f"recalled {n.title(c.entity)}: {_short(v.reason)}",
     "recall.lifted": lambda v, c, n: f"lifted the recall of {n.title(c.entity)}: {_short(v.reason)}",
     "custody.offered": _custody("offered"),
