@@ -18,7 +18,7 @@ from carnet_store.core import canonical
 from carnet_store.domain.inbox import Duty
 from carnet_store.domain.people import Place
 from carnet_store.domain.template import Pack
-from carnet_store.errors import Busy, CarnetError, NotFound, Refused, Untrusted
+from carnet_store.errors import Busy, CarnetError, Invalid, NotFound, Refused, Untrusted
 from carnet_store.storage.acts import Acts, LoadedPack, Written
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.project import Project
@@ -244,13 +244,24 @@ class Desk:
         return Acts(project, self.actor(project), entropy=self.entropy, on_written=self._written)
 
     def found(
-        self, name: str, *, roles: Sequence[str] = ("researcher",), team: str = "", recovery: Sequence[str] = ()
-    ) -> tuple[Project, Written]:
-        """Found a project with me as its first member and admin; return it and what was written."""
+        self, name: str, *, roles: Sequence[str] = ("researcher",), team: str = "", recovery: Sequence[str] = (),
+        continues: str = "",
+    ) -> tuple[Project, Written]:  # fmt: skip
+        """Found a project with me as its first member and admin; return it and what was written.
+
+        `continues` is the ledger id (64 hex) of a project that nobody can administer any more; its record stays as it is.
+
+        Raises:
+            Refused: there is a project of that name here. Invalid: `continues` is no ledger id.
+        """
         me = self.i()
         if any(row.name == name for row in self.projects()):
             raise Refused(f"there is a project {name} here already", "give it another name")
-        ledger, payload = Acts.genesis(me, name, roles, team, self.entropy, recovery)
+        if continues and (len(continues) != 64 or continues.strip("0123456789abcdef")):
+            raise Invalid(
+                f"{continues[:80]!r} is no ledger id", "all 64 hex characters of it; carnet whoami tells them"
+            )
+        ledger, payload = Acts.genesis(me, name, roles, team, self.entropy, recovery, continues)
         project = self.store.create_project(ledger)
         written = self.acts(project).found(payload)
         return project, written

@@ -138,6 +138,10 @@ def _filling(tools: Path, here: Path) -> list[str]:
     ]
 
 
+def _recovery(tools: Path, here: Path) -> list[str]:
+    return ["carnet init --project churn"]
+
+
 PAGES: dict[str, Prepare] = {
     "docs/importers/dvc.md": _dvc,
     "docs/importers/environment.md": _environment,
@@ -151,6 +155,7 @@ PAGES: dict[str, Prepare] = {
     "docs/capture.md": _capture,
     "docs/lineage.md": _lineage,
     "docs/filling.md": _filling,
+    "docs/recovery.md": _recovery,
 }
 
 

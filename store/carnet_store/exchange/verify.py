@@ -1190,6 +1190,7 @@ class People:
         self.ledger, self.chains, self.check = ledger, chains, check
         self.founder = b""
         self.project = ""
+        self.continues = ""
         self.keys: dict[str, bytes] = {}  # keyid -> public key; a key by itself belongs to the person of its SHA-256
         self.added: dict[str, set[str]] = {}  # key in hex -> persons who took it as a further one
         self.recovery: set[str] = set()
@@ -1380,6 +1381,7 @@ class People:
         if not right:
             return SIGNATURE
         self.founder, self.project = public_bytes(said["founder"]), said["project"]
+        self.continues = said["continues"] if HEX64.match(said["continues"]) else ""
         fact.signers = [sha256(self.founder)]
         self.keep_roster(roster, fact.event)
         return YES
@@ -2161,6 +2163,7 @@ class Check:
             "ledger": manifest.ledger,
             "project": people.project,
             "founder": self.person(sha256(founder)) if founder else None,
+            "continues": people.continues,
             "exporter": self.person(people.openings[manifest.exporter][0]) if manifest.exporter in people.openings else None,
             "exporter_chain": manifest.exporter,
             "increment": self.increment,
@@ -2205,6 +2208,11 @@ def render(report: dict[str, Any], name: str) -> list[str]:
         f"Bundle   {show(name)}  sha256:{report['bundle']}",
         f"Ledger   {report['ledger']}",
         f"Project  {show(report['project'])}, founded by {who(report['founder'])}",
+        *(
+            [f"         it continues ledger {report['continues']}, whose record stands for itself"]
+            if report["continues"]
+            else []
+        ),
         f"Sent by  {who(report['exporter'])}, newest event {when(report['newest'])} (claimed)",
         f"Carries  {', '.join(many(counts[name], name[:-1]) for name in ('chains', 'events', 'objects'))}"
         + ("; an INCREMENT, so not the whole record" if report["increment"] else "; the whole record of its sender"),

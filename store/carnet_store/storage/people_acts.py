@@ -34,8 +34,9 @@ class PeopleActs(Acting):
         team: str,
         entropy: Callable[[int], bytes],
         recovery: Sequence[str] = (),
+        continues: str = "",
     ) -> tuple[str, bytes]:
-        """Return ledger id and genesis payload for a new project founded by `me`.
+        """Return ledger id and genesis payload for a new project founded by `me`; `continues` is the ledger id of one that it goes on from.
 
         Raises:
             Invalid: the project has no name.
@@ -51,7 +52,7 @@ class PeopleActs(Acting):
         )  # fmt: skip
         payload = canonical.encode(
             {
-                "continues": "",
+                "continues": continues,
                 "format": LEDGER_FORMAT,
                 "founder": me.public.hex(),
                 "nonce": entropy(16).hex(),

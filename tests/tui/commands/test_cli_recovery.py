@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from carnet_store.exchange import verify
 
 
 def _set_back(machine: Any, saved: Any) -> None:
@@ -89,3 +94,21 @@ def test_a_version_may_stand_in_the_name(machine: Any, kind: str) -> None:
     ana.ok("add", kind, "thing@2")
     (row,) = ana.ok("list", kind, "--json").json["rows"]
     assert (row["name"], row["version"], row["title"]) == ("thing", "2", "thing@2")
+
+
+def test_a_project_goes_on_from_one_that_nobody_administers(ana: Any, tmp_path: Path) -> None:
+    """Lost with neither second root nor another admin: a new ledger continues the old one, and says so, also to an auditor."""
+    old = ana.ok("whoami", "--json").json["projects"][0]["ledger"]
+    said = ana.call("init", "--project", "churn-2", "--continues", "nothing")
+    assert said.code == 4 and "is no ledger id" in said.err
+    ana.ok("init", "--project", "churn-2", "--continues", "churn")
+    rows = {row["project"]: row for row in ana.ok("whoami", "--json").json["projects"]}
+    assert rows["churn-2"]["continues"] == old and rows["churn"]["continues"] == ""
+    ana.ok("export", "b.carnet.zip", "--project", "churn-2")
+    script = Path(verify.__file__)
+    done = subprocess.run(
+        [sys.executable, "-I", str(script), str(ana.folder / "b.carnet.zip"), "--integrity-only"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and f"it continues ledger {old}" in done.stdout

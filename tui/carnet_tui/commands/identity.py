@@ -51,12 +51,15 @@ def whoami() -> None:
     except NotFound:
         desk = None
     for row in desk.projects() if desk else []:
-        members = desk.project(row.id).members() if desk else None
+        project = desk.project(row.id) if desk else None
+        members = project.members() if project else None
+        genesis = project.people.genesis if project else None
         mine = members.people.get(me.person) if members else None
         rows.append(
             {
                 "project": row.name, "ledger": row.id, "roles": list(mine.roles) if mine else [], "team": mine.team if mine else "",
                 "admin": bool(members and me.person in members.admins), "status": mine.status if mine else "not a member",
+                "continues": genesis.continues if genesis else "",
             }
         )  # fmt: skip
     if here.json:
@@ -73,6 +76,7 @@ def whoami() -> None:
                 for line in (
                     [row["project"], ", ".join([*row["roles"], *(["admin"] if row["admin"] else [])]) or row["status"]],
                     ["  ledger id", row["ledger"]],
+                    *([["  continues", row["continues"]]] if row["continues"] else []),
                 )
             ),
         ],

@@ -38,11 +38,13 @@ _SECTIONS = {"needs": "NEEDS YOU", "waiting": "WAITING ON OTHERS", "recent": "RE
     metavar="KEY",
     help="A key that can name new admins if yours is lost: a .pub file, 64 hex, or an identity. Repeatable.",
 )
+@click.option("--continues", default="", metavar="PROJECT|LEDGER_ID",
+              help="A project that nobody can administer any more; this one goes on from it.")  # fmt: skip
 @click.option("--template", "templates", multiple=True, type=PATH, metavar="FILE",
               help="A pack of your own, kept in the store. Repeatable.")  # fmt: skip
 def init(
-    folder: Path | None, roles: tuple[str, ...], team: str, roots: tuple[str, ...], templates: tuple[Path, ...]
-) -> None:
+    folder: Path | None, roles: tuple[str, ...], team: str, roots: tuple[str, ...], templates: tuple[Path, ...], continues: str
+) -> None:  # fmt: skip
     """Start a project here: a store beside your work, you as its first member.
 
     The project's name is that of --project, else of the folder. An identity is made from git's user.name and
@@ -61,7 +63,8 @@ def init(
     if not had:
         console.talk(f"You act as {me.label}: a key of its own was made for you in {me.file.parent.parent}.")
     name = here.project_name or (beside.parent if beside.name == ".carnet" else beside).absolute().name
-    _, written = desk.found(name, roles=roles or ("researcher",), team=team, recovery=keys)
+    before = next((row.id for row in desk.projects() if row.name == continues), continues)
+    _, written = desk.found(name, roles=roles or ("researcher",), team=team, recovery=keys, continues=before)
     for path in packs:
         target = desk.store.root / "templates" / path.name
         target.parent.mkdir(mode=0o700, exist_ok=True)
