@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from carnet_store.domain.answer import Criterion, EntityView, Verdict
@@ -89,6 +89,9 @@ def test_an_untouched_sheet_holds_all_open_items_with_their_help_and_answers_not
     assert "framing.problem" not in answers_to_yaml(made, {}, only={"prod.migration"})
 
 
+@example(text="0\x850")
+@example(text="a\u2028b\nc")
+@example(text="a\r\nb")
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_any_text_comes_back(text: str) -> None:
     made = gate(0)
