@@ -130,14 +130,16 @@ def plan(
         for thing in also:
             _take(acts, made, thing)
         for kind, source in sources:
-            own = OWN.get(kind, frozenset())
-            for read, found in enumerate(importer(kind).read(source), 1):
+            own, reader = OWN.get(kind, frozenset()), importer(kind)
+            guess = reader.guess(source.path) if progress is not None else None
+            total = guess.things if guess is not None else 0
+            for read, found in enumerate(reader.read(source), 1):
                 if isinstance(found, Unread):
                     _note(made, found)
                 else:
                     _take(acts, made, found, mention=found.ref.system not in own)
                 if progress is not None and read % 100 == 0:
-                    progress(f"of {kind}", read, 0)
+                    progress(f"things of {kind}", read, total if read <= total else 0)
         _settle_mentions(acts, made)
     except BaseException:
         made.close()
