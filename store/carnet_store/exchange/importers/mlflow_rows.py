@@ -234,7 +234,7 @@ class Glance(NamedTuple):
 def newest_words(name: str, metric: str = "", value: float | None = None) -> str:
     """Return a run in a few words: `k=5 acc 0.98`."""
     return " ".join(
-        part for part in (short(name, 40), short(metric, 30), "" if value is None else number_text(value)) if part
+        part for part in (short(name, 40), short(metric, 30), "" if value is None else f"{value:.4g}") if part
     )
 
 
