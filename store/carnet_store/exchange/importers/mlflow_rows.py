@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from carnet_store.exchange.importers.files import MIB, short, sound
-from carnet_store.exchange.importers.things import Unread, number_text
+from carnet_store.exchange.importers.things import Unread
 
 MAX_TEXT: Final = MIB
 """Characters of one parameter or tag."""
