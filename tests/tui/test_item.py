@@ -97,7 +97,7 @@ async def test_link_picker(main_path: Any, visit: Any, screen_text: Text) -> Non
     """Links are picked from what there is, filtered while one types."""
     tour = main_path("open")
     async with visit(tour, *at(tour, "approach.decision")) as pilot:
-        await press(pilot, "a", "y")
+        await press(pilot, "a", "y", "down", "enter")  # what the record says is linked at first; this lets go of it
         await press(pilot, *"gradient")
         assert "gradient boosting" in screen_text(pilot.app)
         await press(pilot, "enter")
@@ -215,7 +215,10 @@ async def test_enter_does_what_the_item_waits_for(main_path: Any, visit: Any, sc
         assert "⏎" not in screen_text(pilot.app).splitlines()[-1]
     async with visit(tour, *at(tour, "approach.evaluation")) as pilot:
         await press(pilot, "enter")
-        assert "y pick a run's number" in screen_text(pilot.app)
+        assert "y change it first" in screen_text(pilot.app)
+    async with visit(tour, *at(tour, "rep.rnd.seeds")) as pilot:
+        await press(pilot, "enter")
+        assert "y fill the rows" in screen_text(pilot.app)
 
 
 async def test_spoken_by_another(main_path: Any, visit: Any, screen_text: Text) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from carnet_tui.graph_layout import THIS
 from carnet_tui.views import lineage_view
 from carnet_tui.widgets.focus_map import FocusMap
+from carnet_tui.widgets.line_list import LineList
 
 
 async def press(pilot: Any, settled: Any, *keys: str) -> None:
@@ -46,35 +49,52 @@ async def test_enter_recentres_and_esc_comes_back_to_the_same_row(
         assert "[ r-012 ]" in screen_text(pilot.app) and chart.chosen == left_by
 
 
-async def test_siblings_fold_with_their_count_and_enter_chooses_among_them(
+async def test_siblings_fold_with_their_count_and_enter_lists_them(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
-    """Fifteen runs used the dataset: some are drawn, the rest counted and reachable."""
+    """Fifteen runs used the dataset: some are drawn, the rest counted; Enter lists all of them, esc comes back to the fold."""
     async with visit(tour, ("lineage", "data")) as pilot:
-        assert "used by 15" in screen_text(pilot.app) and "+10 more (10 runs)" in screen_text(pilot.app)
+        text = screen_text(pilot.app)
+        assert "▲ 0 up  ▼ 16 down" in text and "+10 more (10 runs)" in text
         await press(pilot, settled, "right", *["down"] * 8)
-        assert "Not drawn:" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", *"012", "enter")
+        assert "Not drawn: 10 runs." in screen_text(pilot.app) and "⏎ list them" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "telco@3+1,kind:run not telco@3" in text and "15 nodes (15 runs)" in text
+        await press(pilot, settled, "slash", *"012", "enter")
         assert "[ r-012 ]" in screen_text(pilot.app)
+        await press(pilot, settled, "escape", "escape")
+        assert "[ telco@3 ]" in screen_text(pilot.app) and "Not drawn: 10 runs." in screen_text(pilot.app)
+
+
+async def test_what_must_be_seen_is_not_folded_away(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Any
+) -> None:
+    """The oldest of forty runs is recalled, and the oldest model has an open gate: both stay in the picture, with sign and word."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    data = acts.declare("dataset", "telco").entity
+    bad = acts.declare("run", "r-bad", edges=[("used", data)]).entity
+    waits = acts.declare("model", "slow", version="1", edges=[("from", data)]).entity
+    for number in range(40):
+        acts.declare("run", f"r-{number:03}", edges=[("used", data)])
+    acts.recall(bad, "It read the wrong table")
+    from carnet_store.work.templates import packs_for
+
+    acts.open_handoff(waits, packs_for("starter-research-to-engineering"))
+    tour.ids["data"] = data
+    async with visit(tour, ("lineage", "data")) as pilot:
+        text = screen_text(pilot.app)
+        assert "⊘ recalled r-bad" in text and "◇ slow@1" in text and "+37 more (37 runs)" in text
+    tour.desk.close()
 
 
 async def test_find_goes_to_any_node(tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]) -> None:
     async with visit(tour, ("lineage", "data")) as pilot:
         await press(pilot, settled, "slash", *"contract", "enter")
         assert "[ features_contract@2 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "slash", *"zzz", "enter")
+        await press(pilot, settled, "slash", *"zzzz", "enter")
         assert "No node is called that." in screen_text(pilot.app)
-
-
-async def test_impact_names_gates_and_what_came_of_it(
-    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
-) -> None:
-    """A change of a dataset lists the packages and models it touches."""
-    async with visit(tour, ("lineage", "data")) as pilot:
-        await press(pilot, settled, "i")
-        text = screen_text(pilot.app)
-        assert "If telco@3 changed" in text and "1 model, 15 runs" in text
-        assert "churn@2, research to engineering: holds it, not signed yet" in text
 
 
 async def test_declaring_a_run_by_form_with_an_edge(
@@ -129,9 +149,59 @@ async def test_hostile_names_are_shown_as_signs(
     tour.desk.close()
 
 
-async def test_a_trail_too_long_for_the_line_loses_its_oldest_steps() -> None:
+def test_a_trail_too_long_for_the_line_loses_its_oldest_steps() -> None:
     from carnet_tui.glyphs import Glyphs
+    from carnet_tui.text import line_width
 
     line = lineage_view.trail([f"node-{n}" for n in range(30)], "here", 40, Glyphs(plain=False))
     text = "".join(part for part, _ in line)
-    assert len(text) == 40 and text.rstrip().endswith("› here") and "node-0 " not in text and "node-29" in text
+    assert line_width(line) <= 40 and text.endswith("› here ") and "node-0 " not in text and "node-29" in text
+    rule = lineage_view.rule(["a"], "b", "newest first", 60, Glyphs(plain=False))
+    text = "".join(part for part, _ in rule)
+    assert line_width(rule) == 60 and text.startswith(" a › b ──") and text.endswith("── newest first ──")
+
+
+@pytest.mark.parametrize(
+    ("way", "keys"),
+    [
+        ((("inbox",),), ("down",)), ((("models",),), ()), ((("inbox",), ("handoff", "handoff")), ("down", "down")),
+        ((("inbox",), ("handoff", "handoff"), ("item", "handoff", "framing.criteria")), ()), ((("decisions",),), ("down",)),
+        ((("decisions",), ("decision", "decision")), ()), ((("decisions",), ("question", "question")), ()),
+        ((("timeline",),), ("down", "down", "down")), ((("lineage",), ("catalogue", "data")), ("down",)),
+        ((("inbox",), ("handoff", "handoff"), ("review", "handoff")), ()), ((("inbox",), ("handoff", "handoff"), ("conflict", "handoff", "framing.criteria")), ()),
+    ],
+    ids=lambda one: one[-1][0] if one and isinstance(one[0], tuple) else "",
+)  # fmt: skip
+async def test_g_leads_to_the_node_from_everywhere_and_esc_back_to_the_row(
+    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str], way: Any, keys: tuple[str, ...]
+) -> None:
+    """R044: from an item, a handoff, a decision, a question, a row of the timeline, a model, the inbox, a catalogue entry."""
+    async with visit(tour, *way) as pilot:
+        await press(pilot, settled, *keys)
+        lists = list(pilot.app.screen.query(LineList))
+        before, row = screen_text(pilot.app), [(one.index, one.chosen) for one in lists]
+        await press(pilot, settled, "g")
+        assert pilot.app.path[-1].name == "lineage" and "Focus  Tree  List  Overview" in screen_text(pilot.app)
+        assert "[ churn@2 ]" in screen_text(pilot.app) or "[ telco@3 ]" in screen_text(pilot.app)
+        await press(pilot, settled, "escape")
+        assert [one.index for one in lists] == [index for index, _ in row]
+        assert pilot.app.path == tuple(pilot.app._start) and len(screen_text(pilot.app)) > len(before) // 2
+
+
+async def test_a_notebook_opens_by_enter_and_a_dataset_offers_its_entry(
+    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R043, R117: on the node in the middle; esc comes back to it."""
+    from carnet_tui.screens import opening
+
+    async with visit(tour, ("lineage", "data")) as pilot:
+        await press(pilot, settled, "enter")
+        assert "its catalogue entry" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        assert pilot.app.path[-1].name == "catalogue"
+        await press(pilot, settled, "escape")
+        assert "[ telco@3 ]" in screen_text(pilot.app)
+    monkeypatch.setattr(opening, "is_notebook", lambda node: True)
+    async with visit(tour, ("lineage", "contract")) as pilot:
+        await press(pilot, settled, "enter")
+        assert pilot.app.path[-1].name == "notebook"

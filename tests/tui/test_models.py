@@ -87,3 +87,21 @@ def test_words() -> None:
         words_of(row(Crossing("h", "research", "engineering", "abandoned", 0, 12)))
         == "in research; its last handoff was ended"
     )
+
+
+async def test_two_versions_are_compared_from_the_list(
+    places: Any, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """R063: m on one, d on the other; before that d says what is missing."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    for version in ("1", "2"):
+        tour.acts().declare("model", "churn", version=version, attrs={"release": version})
+    async with visit(tour, ("models",)) as pilot:
+        await pilot.press("d")
+        await settled(pilot)
+        assert "m marks another version first" in screen_text(pilot.app)
+        await pilot.press("down", "m", "up", "d")
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert "model churn@1 › churn@2" in text and "attribute   release  1 › 2" in text
+    tour.desk.close()

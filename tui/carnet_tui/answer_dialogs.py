@@ -42,6 +42,8 @@ GIVE: Mapping[str, str] = {
 }
 SPOKEN = "spoken"
 """The way of the answer's menu that says who spoke it."""
+NONE = "none"
+"""The row that lets go of all that is linked."""
 BEGINS = ("text", "readback", "table")
 """Types whose answer may begin with what the version before said."""
 
@@ -68,6 +70,9 @@ class AnswerForm(TableForm):
 
 class Answering:
     """Asks for the answer to one item of a handoff, in the name of a screen."""
+
+    first = -1
+    """The way that Enter takes at once: none, but where what the record says comes first."""
 
     def __init__(self, screen: DeskScreen, look: Look, one: ItemStatus) -> None:
         self.screen = screen
@@ -112,21 +117,27 @@ class Answering:
 
     async def ask(self) -> Value | None:
         """Ask for the answer; None where the person left."""
-        about = [clean(self.item.help)] if self.item.help else []
-        if self.item.type == "confirm":
-            ways = [way for way in ANSWERS if way[2] != "n-a" or self.item.na != "never"]
-        else:
-            give = GIVE.get(self.item.type, "answer")
-            if self.earlier is not None and self.item.type in BEGINS and self.before is self.earlier[1]:
-                give += f", beginning with what {clean(self.earlier[0])} said"
-            ways = [("y", give, "give"), ("u", "unknown", "unknown")]
-            if self.item.na != "never":
-                ways.append(("-", "not applicable", "n-a"))
-        way = await self._way(ways, about)
+        way = await self._way(self.ways(), self.about())
         if way is None:
             return None
         value = await self._value(way)
         return None if value is None else self.said(value)
+
+    def about(self) -> list[str]:
+        """Return what stands above the ways to answer."""
+        return [clean(self.item.help)] if self.item.help else []
+
+    def ways(self) -> list[tuple[str, str, str]]:
+        """Return the ways to answer, each with its letter."""
+        if self.item.type == "confirm":
+            return [way for way in ANSWERS if way[2] != "n-a" or self.item.na != "never"]
+        give = GIVE.get(self.item.type, "answer")
+        if self.earlier is not None and self.item.type in BEGINS and self.before is self.earlier[1]:
+            give += f", beginning with what {clean(self.earlier[0])} said"
+        ways = [("y", give, "give"), ("u", "unknown", "unknown")]
+        if self.item.na != "never":
+            ways.append(("-", "not applicable", "n-a"))
+        return ways
 
     def said(self, value: Value) -> Value:
         """Return an answer with who spoke it, where that is another."""
@@ -139,7 +150,7 @@ class Answering:
             said = self.screen_names().person(self.spoken) if self.spoken else "me"
             more = [("", f"spoken by: {said}", SPOKEN)] if others else []
             way = await self.screen.ask(
-                Choice(self.title, [*ways, *more], glyphs=self.glyphs, about=about, note="answer")
+                Choice(self.title, [*ways, *more], glyphs=self.glyphs, about=about, note="answer", at=self.first)
             )
             if way != SPOKEN:
                 return way
@@ -167,10 +178,15 @@ class Answering:
             )  # fmt: skip
             return None if text is None else {"state": "na", "reason": text.strip()}
         value = await self.give(way)
+        value = None if value is None else self.as_taken(value)
         if value is not None and self.item.type not in ("link",) and self._lacks_evidence(value):
             links = await self._links("Link the evidence; esc goes on without", [])
             if links:
                 value["links"] = links
+        return value
+
+    def as_taken(self, value: Value) -> Value:
+        """Return an answer as it will stand; a subclass knows what it was taken from."""
         return value
 
     async def give(self, way: str = "give") -> Value | None:
@@ -220,7 +236,7 @@ class Answering:
                 return self.read(chosen)
 
     async def _number(self) -> Value | None:
-        rows: list[tuple[str, str, str]] = []
+        rows = self.numbers_at_hand()
         if self.item.literal:
             rows.append(
                 ("", f"type a number{f' of {clean(self.item.unit)}' if self.item.unit else ''}", "no run behind it")
@@ -249,6 +265,10 @@ class Answering:
         )  # fmt: skip
         return None if typed is None else self.read(typed)
 
+    def numbers_at_hand(self) -> list[tuple[str, str, str]]:
+        """Return the numbers to offer first, as (run and metric, name, note)."""
+        return []
+
     def _wanted(self) -> tuple[str, str]:
         """Return the metric that the criterion names, and what it must keep, in words."""
         if self.item.threshold is None:
@@ -272,6 +292,7 @@ class Answering:
             if chosen:
                 names = ", ".join(self.screen_names().entity(one) for one in chosen)
                 rows.insert(0, ("", f"done: {names}", f"{len(chosen)} linked"))
+                rows.insert(1, (NONE, "link none of these, begin again", ""))
             if not rows:
                 kinds = " or ".join(self.item.evidence) or "entity"
                 raise Invalid(f"there is no {kinds} to link yet", "declare it first: 3 lineage or 4 decisions, n")
@@ -280,7 +301,7 @@ class Answering:
                 return None
             if not picked[0]:
                 return chosen
-            chosen.append(picked[0])
+            chosen = [] if picked[0] == NONE else [*chosen, picked[0]]
 
     def link_rows(self, without: Sequence[str] = ()) -> list[tuple[str, str, str]]:
         """Return what can be linked as (entity, name, kind), newest first."""
@@ -350,22 +371,24 @@ class Answering:
 
     async def _table(self) -> Value | None:
         columns = [form_column(column) for column in self.item.columns]
-        start = [[self._cell(_map(row).get(c.id)) for c in self.item.columns] for row in _list(self.before.get("rows"))]
+        start = [self.cells(_map(row)) for row in _list(self.before.get("rows"))]
         if not start:
             start = await self._last_rows()
         note = f"at least {words.count(self.item.min_rows, 'row')}" if self.item.min_rows else ""
-
-        def raw(rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
-            return [
-                {column.id: cell for column, cell in zip(self.item.columns, row, strict=True) if cell} for row in rows
-            ]
-
         rows = await self.screen.ask(
             AnswerForm(
-                self.title, columns, start, glyphs=self.glyphs, note=note, check=lambda rows: self.wrong(raw(rows))
+                self.title, columns, start, glyphs=self.glyphs, note=note, check=lambda rows: self.wrong(self.raw(rows))
             )
         )
-        return None if rows is None else self.read(raw(rows))
+        return None if rows is None else self.read(self.raw(rows))
+
+    def cells(self, row: Mapping[str, Any]) -> list[str]:
+        """Return a row as the form shows it."""
+        return [self._cell(row.get(column.id)) for column in self.item.columns]
+
+    def raw(self, rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+        """Return the form's rows as an answer is read."""
+        return [{column.id: cell for column, cell in zip(self.item.columns, row, strict=True) if cell} for row in rows]
 
     async def _last_rows(self) -> list[list[str]]:
         """Offer the rows that an earlier version of the model line has for this item."""
@@ -387,7 +410,7 @@ class Answering:
                 )
             )
             if way == "yes":
-                return [[self._cell(_map(one).get(c.id)) for c in self.item.columns] for one in found]
+                return [self.cells(_map(one)) for one in found]
             break
         return []
 

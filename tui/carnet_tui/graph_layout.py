@@ -6,6 +6,7 @@ one fold row a side, never left out silently. The same neighbours in the same si
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,12 +33,25 @@ _ASCII: _Signs = dict.fromkeys(_UNICODE, ("+", "+", "+"))
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A neighbour: its key, kind, name and the relation in a word. Cleaned texts."""
+    """A neighbour: its key, kind, name and the relation in a word. Cleaned texts.
+
+    `sign` and `word` stand before the name and say what is up with it (`⊘`, `recalled`), in `style`; one to `keep` is not folded away while
+    there is room for it.
+    """
 
     key: str
     kind: str
     name: str
     relation: str = ""
+    sign: str = ""
+    word: str = ""
+    style: str = ""
+    keep: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name with what stands before it."""
+        return " ".join(part for part in (self.sign, self.word, self.name) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +93,25 @@ class _Row:
     words: str = ""
 
 
-def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Row]:
-    """Return the rows of a side: all neighbours where they fit, else the first of each kind in turn, and a fold.
+def folded(
+    leaves: Sequence[Leaf], total: int, room: int, side: str, folds: Mapping[str, int] | None = None
+) -> list[_Row]:
+    """Return the rows of a side: all neighbours where they fit, else those to keep, the first of each kind in turn, and a fold.
 
     Args:
         leaves: the neighbours at hand, those to keep first.
         total: how many there are in all; more than `leaves` where the caller holds only a part.
         room: rows at hand, at least 1.
         side: `up` or `down`.
+        folds: of what kinds those are that the caller does not hold, as far as is known.
     """
     if total <= len(leaves) <= room:
         return [_Row(one.key, one) for one in leaves]
     kinds: dict[str, list[Leaf]] = {}
+    shown: list[Leaf] = [one for one in leaves if one.keep][: room - 1]
     for one in leaves:
-        kinds.setdefault(one.kind, []).append(one)
-    shown: list[Leaf] = []
+        if one not in shown:
+            kinds.setdefault(one.kind, []).append(one)
     depth = 0
     while len(shown) < min(room - 1, len(leaves)):  # a few of each kind say more than many of one
         for group in kinds.values():
@@ -101,8 +119,10 @@ def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Ro
                 shown.append(group[depth])
         depth += 1
     kept = {one.key for one in shown}
-    rest = {kind: sum(one.key not in kept for one in group) for kind, group in kinds.items()}
-    words = ", ".join(plural(count, kind) for kind, count in rest.items() if count)
+    rest = Counter(one.kind for one in leaves if one.key not in kept)
+    for kind, count in (folds or {}).items():
+        rest[kind] += count
+    words = ", ".join(plural(count, kind) for kind, count in rest.items() if count and kind)
     rows = [_Row(one.key, one) for one in leaves if one.key in kept]
     return [*rows, _Row(FOLDS[side], None, max(total, len(leaves)) - len(rows), words)]
 
@@ -110,15 +130,18 @@ def folded(leaves: Sequence[Leaf], total: int, room: int, side: str) -> list[_Ro
 def draw(
     this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], *, cells: int, rows: int, chosen: str = THIS,
     ups_total: int = 0, downs_total: int = 0, plain: bool = False, ellipsis: str = ELLIPSIS, focused: bool = True,
+    folds: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Map:  # fmt: skip
-    """Draw the map in `cells` x `rows`; `chosen` is the key of the spot the cursor stands on."""
+    """Draw the map in `cells` x `rows`; `chosen` is the key of the spot the cursor stands on, `folds` counts by side and kind what is not at hand."""
     up_total, down_total = max(ups_total, len(ups)), max(downs_total, len(downs))
     if cells < COLUMNS_FROM:
-        return _under_each_other(this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused)
+        return _under_each_other(
+            this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused, folds or {}
+        )
     cells = min(cells, WIDEST)
     room = max(1, rows - 1)
-    left = folded(ups, up_total, room, "up")
-    right = folded(downs, down_total, room, "down")
+    left = folded(ups, up_total, room, "up", (folds or {}).get("up"))
+    right = folded(downs, down_total, room, "down", (folds or {}).get("down"))
     return _beside_each_other(this, left, right, cells, chosen, _ASCII if plain else _UNICODE, ellipsis, focused)
 
 
@@ -132,7 +155,7 @@ def _beside_each_other(
 ) -> Map:  # fmt: skip
     words = cells >= 100 and any(row.leaf and row.leaf.relation for row in (*left, *right))
     arm = _ARM + (9 if words else 0)
-    middle = min(max(width(this.name), width(this.kind)) + 4, max(24, cells // 4), 34)
+    middle = min(max(width(this.label), width(this.kind)) + 4, max(24, cells // 4), 34)
     side = (cells - middle - 2 * arm - 2) // 2
     height = max(len(left), len(right), 1)
     here = (height - 1) // 2
@@ -178,11 +201,11 @@ def _middle(
 ) -> Line:  # fmt: skip
     if not here:
         return [(" " * cells, "")]
-    name = fit(this.name, cells - 4, ellipsis)
+    name = fit(this.label, cells - 4, ellipsis)
     arm = _ARMS[signs is _ASCII]
     blank = cells - 4 - width(name)
     return [
-        _styled(f"[ {name} ]", "bold", chosen == THIS, focused),
+        _styled(f"[ {name} ]", this.style or "bold", chosen == THIS, focused),
         ((arm if right else " ") * blank, "rule"),
     ]
 
@@ -194,14 +217,17 @@ def _label(
     if row.leaf is None:
         text = f"{ellipsis} +{row.count:,}" + (f" more ({row.words})" if row.words else " more")
         return [_styled(pad(text, cells, "<", ellipsis), "dim", on, focused)]
+    label, style = row.leaf.label, row.leaf.style
     kind = pad(row.leaf.kind, kind_cells, "<", ellipsis)
     room = cells - width(kind) - 2
-    if room < 8:
-        return [_styled(pad(row.leaf.name, cells, "<", ellipsis), "", on, focused)]
-    name = pad(row.leaf.name, room, "<", ellipsis)
+    if room < 8 or (row.leaf.sign and width(label) > room):  # what is up with it matters more than its kind
+        if row.leaf.sign:  # a blank between it and its branch
+            label = f"{pad(label, cells - 1, '<', ellipsis)} " if side == "up" else f" {label}"
+        return [_styled(pad(label, cells, "<", ellipsis), style, on, focused)]
+    name = pad(label, room, "<", ellipsis)
     if side == "up":
-        return [_styled(f"{name} ", "", on, focused), _styled(f"{kind} ", "dim", on, focused)]
-    return [_styled(f" {kind}", "dim", on, focused), _styled(f" {name}", "", on, focused)]
+        return [_styled(f"{name} ", style, on, focused), _styled(f"{kind} ", "dim", on, focused)]
+    return [_styled(f" {kind}", "dim", on, focused), _styled(f" {name}", style, on, focused)]
 
 
 def _branch(
@@ -227,13 +253,13 @@ def _branch(
 
 def _under_each_other(
     this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], cells: int, rows: int, chosen: str, up_total: int,
-    down_total: int, ellipsis: str, focused: bool,
+    down_total: int, ellipsis: str, focused: bool, folds: Mapping[str, Mapping[str, int]],
 ) -> Map:  # fmt: skip
     room = max(2, rows - 3)  # two heads and the node
     half = max(1, room // 2)
     left_room = max(half, room - max(1, down_total)) if down_total < half else half
-    left = folded(ups, up_total, max(1, left_room), "up")
-    right = folded(downs, down_total, max(1, room - len(left)), "down")
+    left = folded(ups, up_total, max(1, left_room), "up", folds.get("up"))
+    right = folded(downs, down_total, max(1, room - len(left)), "down", folds.get("down"))
     spots: list[Spot] = []
     lines: list[Line] = []
 
@@ -247,8 +273,8 @@ def _under_each_other(
     for row in left:
         put(row, "up")
     spots.append(Spot(THIS, THIS, len(lines), 1, cells - 1))
-    name = fit(f"[ {this.name} ]", cells - 2, ellipsis)
-    lines.append(fit_line([(" ", ""), _styled(name, "bold", chosen == THIS, focused)], cells, ellipsis))
+    name = fit(f"[ {this.label} ]", cells - 2, ellipsis)
+    lines.append(fit_line([(" ", ""), _styled(name, this.style or "bold", chosen == THIS, focused)], cells, ellipsis))
     lines.append(fit_line([(" USED BY" if right else " USED BY nothing recorded", "dim")], cells, ellipsis))
     for row in right:
         put(row, "down")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from carnet_tui import actions
 from carnet_tui.answer_dialogs import names_of
-from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.proposing import RecordSays
 from carnet_tui.text import clean, fit
 from carnet_tui.views import item_view, words
 from carnet_tui.views.handoff_view import is_mine
@@ -34,7 +34,7 @@ FINDING = ("", "raise a finding", "finding")
 """The way of the verdict's menu that says more than agree or disagree."""
 
 
-class ItemVerbs(HandoffDesk):
+class ItemVerbs(RecordSays):
     """A screen about a handoff that knows what comes next on an item."""
 
     # The next act

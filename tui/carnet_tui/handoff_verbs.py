@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from carnet_store.domain.gate import verifier_of
 from carnet_store.domain.judging import judge, problems
 from carnet_tui.answer_dialogs import Answering, draft_key, names_of, verdict_key
+from carnet_tui.answer_recorded import AnsweringAsRecorded
 from carnet_tui.handoff_item import ItemVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import clean
@@ -35,11 +36,16 @@ class HandoffVerbs(ItemVerbs):
 
     async def answer_item(self, one: ItemStatus) -> None:
         """Ask for the answer, keep it as a draft, show the record, write it."""
-        value = await Answering(self, self.the_look(), one).ask()
+        value = await (await self.answering(one)).ask()
         if value is None:
             self.refresh_data()  # what was typed is a draft now
         else:
             await self.record_answer(one, value)
+
+    async def answering(self, one: ItemStatus) -> Answering:
+        """Return what asks for the answer to an item; where the record answers it, it begins with that."""
+        proposal = await self.proposal_to(one)
+        return Answering(self, self.the_look(), one) if proposal is None else AnsweringAsRecorded(self, self.the_look(), one, proposal)
 
     async def record_answer(self, one: ItemStatus, value: Mapping[str, object]) -> None:
         """Keep an answer as a draft, show what would be written, and write it on Enter."""
@@ -95,14 +101,14 @@ class HandoffVerbs(ItemVerbs):
     async def _edit(self, one: ItemStatus) -> None:
         from carnet_tui import terminal
 
-        answering = Answering(self, self.the_look(), one)
+        answering = await self.answering(one)
         kept = str(answering.drafts.get(f"{answering.key}/text", {}).get("text", ""))
         text, problem = terminal.edit(self.app, kept or str(answering.before.get("text", "")))
         if problem:
             self.base.say(problem)
         if text.strip() and not problem:
             answering.keep_text(text)
-            value = answering.said(answering.read({"state": "given", "text": text.strip()}))
+            value = answering.said(answering.as_taken(answering.read({"state": "given", "text": text.strip()})))
             await self.record_answer(one, value)
 
     # Verifying

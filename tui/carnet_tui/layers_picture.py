@@ -16,10 +16,11 @@ from carnet_tui.text import ELLIPSIS, Line, clean, fit, pad, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from carnet_store import Focus
+    from carnet_store import EntityRow, Focus
 
 WIDEST = 32
 """Cells of a label at most; the facts beside the picture have all of it."""
+NO_MARKS: Mapping[str, tuple[str, str]] = {}
 _N, _E, _S, _W = 1, 2, 4, 8
 _SIGNS = " ╵╶└╷│┌├╴┘─┴┐┤┬┼"
 _ASCII = "".join(
@@ -29,13 +30,14 @@ _ASCII = "".join(
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What stands at a node: its key, kind and name (cleaned), `side` (`up`, `this`, `down`), and how many nodes it folds."""
+    """What stands at a node: its key, kind and name (cleaned), `side` (`up`, `this`, `down`), how many nodes it folds, its style."""
 
     key: str
     kind: str
     name: str
     side: str = "this"
     folded: int = 0
+    style: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Picture:
             return [(start, f" {label} ", "chosen" if focused else "bold"), (start + width(label) + 2, tail, "rule")]
         kind = f" {box.kind} " if box.kind and not box.folded and label.startswith(f"{box.kind} ") else " "
         rest = f"{label[len(kind) - 1 :]} "
-        style = "dim" if box.folded else "bold" if box.key in bold else ""
+        style = box.style or ("dim" if box.folded else "bold" if box.key in bold else "")
         at = start + width(kind)
         return [(start, kind, "dim"), (at, rest, style), (at + width(rest), tail, "rule")]
 
@@ -228,17 +230,20 @@ def _run(arms: list[int], start: int, end: int) -> None:
 # --- the focus ------------------------------------------------------------------------------------------------------
 
 
-def of_focus(focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS) -> Picture:
+def of_focus(
+    focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS, marks: Mapping[str, tuple[str, str]] = NO_MARKS
+) -> Picture:
     """Return the picture of a focus: keys are ids, a fold stands as a box of its own with the key `fold SIDE KIND PARENT`.
 
-    An edge that closes a cycle is not drawn from right to left; both its ends carry a sign and the facts tell of it.
+    An edge that closes a cycle is not drawn from right to left; both its ends carry a sign and the facts tell of it. `marks` are
+    (words before the name, style) by id.
     """
     mark = " @" if plain else " ↺"
     closing = {end for link in focus.links if link.back for end in (link.src, link.dst)}
     boxes = [
         Box(
-            one.row.id, clean(one.row.kind), clean(one.row.title) + (mark if one.row.id in closing else ""),
-            "up" if one.hops < 0 else "down" if one.hops else "this",
+            one.row.id, clean(one.row.kind), _named(one.row, marks) + (mark if one.row.id in closing else ""),
+            "up" if one.hops < 0 else "down" if one.hops else "this", 0, marks.get(one.row.id, ("", ""))[1],
         )
         for one in focus.nodes
     ]  # fmt: skip
@@ -250,3 +255,8 @@ def of_focus(focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS) -> 
         boxes.append(Box(f"fold {fold.side} {fold.kind} {fold.parent}", fold.kind, words, fold.side, fold.count))
         edges.append((at, parent) if fold.side == "up" else (parent, at))
     return Picture(arrange(len(boxes), edges), boxes, plain=plain, ellipsis=ellipsis)
+
+
+def _named(row: EntityRow, marks: Mapping[str, tuple[str, str]]) -> str:
+    words = marks.get(row.id, ("", ""))[0]
+    return f"{words} {clean(row.title)}" if words else clean(row.title)

@@ -22,6 +22,7 @@ from carnet_tui.views import words
 if TYPE_CHECKING:
     from carnet_store import Acts, Project, Written
     from carnet_tui.demo import Demo
+    from carnet_tui.proposing import Heard
 
 SCREENS: dict[str, tuple[str, str]] = {
     "welcome": ("welcome", "WelcomeScreen"),
@@ -40,6 +41,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "timeline": ("timeline", "TimelineScreen"),
     "exchange": ("exchange", "ExchangeScreen"),
     "import": ("import_plan", "ImportScreen"),
+    "capture": ("capture_plan", "CaptureScreen"),
     "conflict": ("conflict", "ConflictScreen"),
     "people": ("people", "PeopleScreen"),
     "catalogue": ("catalogue", "CatalogueScreen"),
@@ -47,7 +49,7 @@ SCREENS: dict[str, tuple[str, str]] = {
 }
 """Route -> (module of `carnet_tui.screens`, class). A screen is imported when somebody goes there."""
 
-STORELESS = ("welcome", "import")
+STORELESS = ("welcome", "import", "capture")
 """Screens that work where there is no store yet."""
 INBOX: Path = (Route("inbox"),)
 DEMO = "demo.json"
@@ -80,7 +82,7 @@ class CarnetApp(CarnetBase):
         self.folder = folder or FilePath.cwd()
         self.who = who or ""
         self.intent = ""
-        """What the screen one goes to shall do at once: `sign`."""
+        """What the screen one goes to shall do at once: `sign`; `take_proposals` is only gone to, not done."""
         self.next = ""
         """What to do once the app has ended: `demo`."""
         self.demo: Demo | None = None
@@ -89,6 +91,8 @@ class CarnetApp(CarnetBase):
         """The node that `m` marked, to compare or to connect with another."""
         self.guide = ""
         """What a demo asks for next, in words."""
+        self.heard: dict[str, Heard] = {}
+        """What the record says to handoffs, as heard last (`proposing`)."""
         super().__init__(
             glyphs=glyphs,
             theme_name=theme_name,
@@ -366,6 +370,12 @@ class CarnetApp(CarnetBase):
         """Show who belongs to the project."""
         self.enter(Route("people"))
 
+    def do_capture(self) -> None:
+        """Ask where other tools recorded something, and show the plan of taking it in."""
+        from carnet_tui.taking_in import ask_where
+
+        self.run_worker(ask_where(self), exclusive=True, group="flow")
+
     def do_lock(self) -> None:
         """Forget every passphrase."""
         self.desk.keyring.lock()
@@ -442,6 +452,7 @@ def open_and_run(
     app = CarnetApp(
         desk, glyphs=glyphs, start=start_path(desk, bundle, review, handoff), folder=start, frame=frame, who=who
     )
+    app.intent = "take_proposals" if handoff else ""
     try:
         code = app.run_guarded()
     finally:

@@ -112,7 +112,7 @@ def inbox_line(row: InboxRow | HeadRow, cells: int, glyphs: Glyphs) -> Line:
     line: Line = [
         (f"{sign} ", style),
         (pad(row.subject, subject, "<", dots) + "  ", "bold" if row.section == "needs" else ""),
-        (pad(row.what, what, "<", dots) + "  ", ""),
+        (pad(row.what, what, "<", dots) + "  ", style if row.state == "recalled" else ""),
     ]
     if gate:
         line.append((f"{pad(row.gate, gate, '<', dots)}  {pad(row.checks, checks, '>', dots)}  ", "dim"))

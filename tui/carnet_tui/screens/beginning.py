@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carnet_store import Desk
-from carnet_store.work.identity import Identity, from_git
+from carnet_store import CarnetError, Desk
+from carnet_store.work.identity import Identity, WrongPassphrase, from_git
 from carnet_tui.text import clean
 from carnet_tui.widgets.dialogs import Picker
 
 if TYPE_CHECKING:
+    from carnet_store import Project, Written
     from carnet_tui.desk_screen import DeskScreen
 
 
@@ -54,6 +56,47 @@ async def who_begins(screen: DeskScreen) -> Beginner | None:
     if chosen is None:
         return None
     return Beginner(next(one for one in known if one.public.hex() == chosen[0]), folder)
+
+
+async def found_project(
+    screen: DeskScreen, desk: Desk, name: str, roles: Sequence[str] = ("researcher",)
+) -> tuple[Project, Written] | None:
+    """Found a project, asking first for the passphrase of a key that needs one; None where none was given.
+
+    Raises:
+        CarnetError: as `Desk.found`.
+    """
+    from carnet_tui.widgets.passphrase import PassphraseSheet
+
+    me, wrong = desk.i(), False
+    while not desk.keyring.is_unlocked(me):  # before a ledger is made: what is signed first is its name and people
+        typed = await screen.ask(PassphraseSheet(clean(me.name), glyphs=screen.glyphs, wrong=wrong))
+        if typed is None:
+            return None
+        with contextlib.suppress(WrongPassphrase):
+            desk.keyring.unlock(me, typed)
+        wrong = True
+    return desk.found(name, roles=roles)
+
+
+async def begin_project(
+    screen: DeskScreen, begins: Beginner, name: str, roles: Sequence[str] = ("researcher",)
+) -> tuple[Desk, Project, Written] | None:
+    """Make the store, the key where there is none, and a project in it; None where no passphrase was given, then no store is left.
+
+    Raises:
+        CarnetError: as `Desk.found`; no store is left.
+    """
+    desk = begins.make()
+    try:
+        founded = await found_project(screen, desk, name, roles)
+    except CarnetError:
+        unmake(desk)
+        raise
+    if founded is None:
+        unmake(desk)
+        return None
+    return desk, *founded
 
 
 def unmake(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from carnet_store.domain.decisions import is_empty_reason
 from carnet_tui import frame_text
 from carnet_tui.screen import Route
-from carnet_tui.screens.subjects import ListScreen, SubjectScreen
+from carnet_tui.screens.subjects import ListScreen, SubjectScreen, route_of
 from carnet_tui.text import Line, clean, plural
 from carnet_tui.views import decision_view
 from carnet_tui.views.decision_view import Row
@@ -206,6 +206,7 @@ class DecisionWriting(SubjectScreen):
         for one in about:
             handoff = self.project.handoff(one) if one.startswith("handoff:") else None
             found.append(handoff.opened.model if handoff else one)
+        found = [one for one in found if route_of(one).name == "lineage"]
         return found
 
     def offers(self, entity: str) -> list[tuple[str, str]]:

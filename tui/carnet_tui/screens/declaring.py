@@ -31,13 +31,13 @@ class DeclaringScreen(SubjectScreen):
     def show_declared(self, entity: str) -> None:
         """Show a node that was declared just now."""
 
-    def picker(self, title: str, verb: str, *kinds: str) -> Finder[EntityRow, EntityRow]:
-        """Return a list of all nodes (of some kinds), newest first, filtered while one types."""
+    def picker(self, title: str, verb: str, *kinds: str, but: str = "") -> Finder[EntityRow, EntityRow]:
+        """Return a list of all nodes (of some kinds) but one, newest first, filtered while one types."""
         project, glyphs = self.project, self.glyphs
 
         def source(typed: str) -> RowSource[EntityRow]:
             found = project.entities(*(kinds or lineage_view.KINDS), text=typed, limit=FOUND_AT_MOST)
-            return Rows(found, lambda row: row.id)
+            return Rows([row for row in found if row.id != but], lambda row: row.id)
 
         def line(row: EntityRow, cells: int) -> Line:
             day = words.day(row.t)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from carnet_store.errors import CarnetError
+from carnet_tui.screens.subjects import SubjectScreen
 
 if TYPE_CHECKING:
     from carnet_store import Desk, Project
@@ -62,3 +63,29 @@ class Far:
         desk, self._desk = self._desk, None
         if desk is not None:
             desk.close()
+
+
+class FarScreen(SubjectScreen):
+    """A screen that reads on the store's thread by a far desk of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._far = Far()
+
+    def far(self, work: Callable[[Project], T], then: Callable[[T], None], *, saying: str = "") -> None:
+        """Run `work` with the project on the store's thread, then `then` with its result on the loop."""
+        self.far_desk(lambda project, _: work(project), then, saying=saying)
+
+    def far_desk(self, work: Callable[[Project, Desk], T], then: Callable[[T], None], *, saying: str = "") -> None:
+        """Do the same with work that asks of other projects too: it is given the far desk."""
+        near, ledger = self.desk, self.project.id
+        self.work(lambda: self._far.read(near, ledger, work), then, saying=saying)
+
+    async def far_aside(self, work: Callable[[Project], T], *, saying: str = "") -> T:
+        """Run `work` with the project on the store's thread and return its result: for flows."""
+        near, ledger = self.desk, self.project.id
+        return await self.aside(lambda: self._far.read(near, ledger, lambda project, _: work(project)), saying=saying)
+
+    def on_unmount(self) -> None:
+        """Close the far desk."""
+        self._far.close()

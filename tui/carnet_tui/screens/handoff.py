@@ -13,7 +13,7 @@ from carnet_tui.answer_dialogs import names_of
 from carnet_tui.handoff_weighty import WeightyVerbs
 from carnet_tui.screen import Route
 from carnet_tui.text import Line, clean
-from carnet_tui.views import handoff_view, item_view
+from carnet_tui.views import handoff_view, item_view, proposal_view
 from carnet_tui.views.handoff_view import Row
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import TextBlock, TextView
@@ -42,6 +42,8 @@ class HandoffScreen(WeightyVerbs):
         super().__init__(handoff)
         self.mine_only = True
         self.since = ""
+        self.came_to_take = False
+        """Whether one came for what the record answers."""
 
     # Reading
 
@@ -53,18 +55,38 @@ class HandoffScreen(WeightyVerbs):
         """Return the rows of the list."""
         if self.look is None:
             return []
-        return handoff_view.rows(
+        found = handoff_view.rows(
             self.look, self.viewer, self.holders, self.project.now(), self.glyphs,
-            mine_only=self.mine_only, drafts=self.drafted(),
+            mine_only=self.mine_only, drafts=self.drafted(), proposed=self.proposed(),
         )  # fmt: skip
+        mine = len(self.proposed_to_me())
+        return [proposal_view.take_row(mine, self.glyphs), *found] if mine else found
 
     def refresh_data(self) -> None:
         """Show what is true now."""
         self.read()
-        for found in self.query(LineList):
+        self.fill_list()
+
+    def fill_list(self) -> None:
+        """Fill the list, and paint what stands around it."""
+        for found in self.query("#list").results(LineList):
             found.empty = self.empty()
             found.refill(Rows(self.rows(), row_key))
         self.show_blocks()
+
+    def show_heard(self) -> None:
+        """Mark what the record answers; who came to take it finds the cursor there."""
+        self.fill_list()
+        self.go_to_proposals()
+        self.refresh_chrome()
+
+    def go_to_proposals(self) -> None:
+        """Put the cursor on the row that takes all proposals, once, where one came for it."""
+        if not self.came_to_take or self.heard is None:
+            return
+        self.came_to_take = False
+        if self.proposed_to_me():
+            self.query_one("#list", LineList).choose(proposal_view.TAKE)
 
     def show_blocks(self) -> None:
         """Paint what stands around the list."""
@@ -113,11 +135,15 @@ class HandoffScreen(WeightyVerbs):
             return [frame_text.rule(cells, self.glyphs)]
         total, mine = len(self.look.status.items), len(self.review_items())
         left = f"yours and open, {mine} of {total}" if self.mine_only else f"all {total} items"
+        said = proposal_view.head_words(len(self.proposed()), total)
+        left += f"; {said}" if said else ""
         right = "f shows all" if self.mine_only else "f shows yours"
         return [frame_text.rule(cells, self.glyphs), frame_text.headline(left, right, cells, self.glyphs)]
 
     def detail_lines(self, cells: int) -> list[Line]:
-        """Return the item under the cursor, for the pane beside the list."""
+        """Return the item under the cursor, or all that the record answers, for the pane beside the list."""
+        if self.row is not None and self.row.kind == "record":
+            return list(self.taking()(cells))
         one = self.current
         if one is None or self.look is None:
             return []
@@ -147,7 +173,10 @@ class HandoffScreen(WeightyVerbs):
             self.since = handoff_view.since_words(self.project.changes(self.entity), looked, self.project.now())
             self.show_blocks()
         intent, self.carnet.intent = self.carnet.intent, ""
-        if intent:
+        if intent == "take_proposals":
+            self.came_to_take = True
+            self.go_to_proposals()
+        elif intent:
             self.call_after_refresh(self.action_act, intent)
 
     @property
@@ -193,6 +222,12 @@ class HandoffScreen(WeightyVerbs):
             return "nothing is listed"
         return super().available(action_id)
 
+    def hints(self) -> list[frame_text.Hint]:
+        """Return the footer; Enter says what it takes on the row of proposals."""
+        found = super().hints()
+        taking = self.row is not None and self.row.kind == "record"
+        return [(key, "take them" if taking and verb == "open" else verb, why) for key, verb, why in found]
+
     def do_open(self) -> None:
         """Open the item; act on a reason or a sign-off row."""
         row = self.row
@@ -204,6 +239,8 @@ class HandoffScreen(WeightyVerbs):
                 self.base.enter(Route("conflict", (self.entity, row.item)))
             else:
                 self.base.enter(Route("item", (self.entity, row.item)))
+        elif row.kind == "record":
+            self.do_take_proposals()
         elif row.kind == "sign" or row.item in ("unsealed", "changed"):
             reason = self.why_not_sign()
             if reason is None:
@@ -214,16 +251,15 @@ class HandoffScreen(WeightyVerbs):
             ahead = [q for q in self.look.status.questions if q.question.blocking and q.state != "closed"]
             if ahead:
                 self.base.enter(Route("question", (ahead[0].id,)))
+        elif row.item == "recalled":
+            self.do_graph()
         else:
             self.base.say(row.name)
 
     def do_mine(self) -> None:
         """Show what is mine and open, or everything."""
         self.mine_only = not self.mine_only
-        for found in self.query("#list").results(LineList):
-            found.empty = self.empty()
-            found.refill(Rows(self.rows(), row_key))
-        self.show_blocks()
+        self.fill_list()
 
     def do_find(self) -> None:
         """Find an item while typing."""

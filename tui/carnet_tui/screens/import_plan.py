@@ -14,6 +14,7 @@ from carnet_tui import frame_text
 from carnet_tui.screen import Route
 from carnet_tui.screens.beginning import Beginner, unmake, who_begins
 from carnet_tui.screens.exchange import Bundles
+from carnet_tui.taking_in import follow_search
 from carnet_tui.text import Line, clean, plural
 from carnet_tui.views import exchange_view
 from carnet_tui.widgets.dialogs import Prompt
@@ -221,6 +222,7 @@ class ImportScreen(Bundles):
                 app.set_desk(made, (Route("inbox"),))
             app.use_project(plan.ledger)
             app.refresh_facts()
+            follow_search(app, plan.ledger)
             taken = done.plan
             said = f"Took in {plural(taken.new, 'event')}, {plural(done.objects, 'file')}"
             if taken.conflict_count:

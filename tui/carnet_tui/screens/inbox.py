@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
+from carnet_store.domain.lineage import NODES
 from carnet_store.errors import CarnetError
 from carnet_tui import actions, frame_text
 from carnet_tui.desk_screen import DeskScreen
@@ -33,6 +34,8 @@ class InboxScreen(DeskScreen):
         """Whose rows are shown: another person begins at the top."""
         self.due = ""
         self.trouble = ""
+        self.recalled: frozenset[str] = frozenset()
+        """Handoffs that a recall keeps shut."""
 
     # Reading
 
@@ -50,7 +53,7 @@ class InboxScreen(DeskScreen):
             self.entries, self.due = [], ""
             self.trouble = clean(f"{error.message}; {error.hint}" if error.hint else error.message)
             return
-        self.entries = inbox_view.entries(found, now)
+        self.entries = inbox_view.mark_recalled(inbox_view.entries(found, now), self.recalled)
         self.due = "" if any(e.row.section == "needs" for e in self.entries) else self.next_due()
 
     def next_due(self) -> str:
@@ -81,6 +84,39 @@ class InboxScreen(DeskScreen):
         self.shown_to = self.me
         for block in self.query(TextBlock):
             block.show(layout=False)
+        self.read_recalled()
+
+    def on_mount(self) -> None:
+        """Read what recalls keep shut."""
+        self.read_recalled()
+
+    def read_recalled(self) -> None:
+        """Mark the handoffs that a recall keeps shut; where nothing is recalled, nothing is read."""
+        ledgers = [one.id for one in {entry.project.id: entry.project for entry in self.entries}.values()]
+        ledgers = [ledger for ledger in ledgers if self.desk.store.project(ledger).recalls()]
+        if not ledgers and not self.recalled:
+            return
+        handoffs = {
+            entry.duty.entity: entry.project.id for entry in self.entries if entry.duty.entity.startswith("handoff:")
+        }
+
+        def read() -> frozenset[str]:
+            with self.desk.clone() as desk:
+                looks = (
+                    (handoff, desk.store.project(ledger).look(handoff))
+                    for handoff, ledger in handoffs.items()
+                    if ledger in ledgers
+                )
+                return frozenset(h for h, look in looks if any(r.code == "recalled" for r in look.status.reasons))
+
+        def then(found: frozenset[str]) -> None:
+            if found != self.recalled:
+                self.recalled = found
+                self.read()
+                for rows in self.query(LineList):
+                    rows.refill(self.source())
+
+        self.work(read, then, saying="Reading what is recalled")
 
     def empty(self) -> str:
         """Return what stands where there are no rows."""
@@ -207,11 +243,28 @@ class InboxScreen(DeskScreen):
             self.base.enter(Route("timeline", (entry.duty.entity,)))
 
     def do_graph(self) -> None:
-        """Show where the model of this handoff came from."""
+        """Show where the model of this handoff came from, or what the question is about."""
+        entry = self.chosen
+        if entry is None:
+            return
+        self.carnet.use_project(entry.project.id)
+        asked = self.project.question(entry.duty.entity) if entry.duty.entity.startswith("question:") else None
+        for one in asked.question.about if asked is not None else (entry.duty.entity,):
+            handoff = self.project.handoff(one) if one.startswith("handoff:") else None
+            node = handoff.opened.model if handoff is not None else one
+            if node.partition(":")[0] in NODES:
+                self.base.enter(Route("lineage", (node,)))
+                return
+        self.base.say("It is about no node.")
+
+    def do_rescue(self) -> None:
+        """Recall the model of this handoff, or lift its recall."""
+        from carnet_tui.screens.recalling import recall_flow
+
         entry = self.chosen
         handoff = self.project.handoff(entry.duty.entity) if entry else None
         if handoff is not None:
-            self.base.enter(Route("lineage", (handoff.opened.model,)))
+            self.flow(recall_flow(self, handoff.opened.model))
 
     def do_import(self) -> None:
         """Open a bundle: the exchange lists those at hand."""

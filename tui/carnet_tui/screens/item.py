@@ -43,6 +43,10 @@ class ItemScreen(HandoffVerbs):
     def refresh_data(self) -> None:
         """Show what is true now."""
         self.read()
+        self.show_heard()
+
+    def show_heard(self) -> None:
+        """Paint the item, with what the record says to it; what one reads stays where it is."""
         for block in self.query("#head").results(TextBlock):
             block.show(layout=False)
         for view in self.query(TextView):

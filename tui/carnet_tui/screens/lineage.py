@@ -1,435 +1,434 @@
-"""The lineage, one step around a node: where it came from, what uses it, what is known of it, what a change touches."""
+"""The lineage: a node with what is around it, or whatever an expression names, in four views of the same set.
+
+Focus draws it, the tree unfolds it line by line, the list has any number of it, the overview collapses it. `tab` goes from view to view and the node
+under the cursor stays; Enter on a node puts it in the middle, `esc` goes back to the row one left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.widget import Widget
+from textual import events
 
-from carnet_store import EntityRow
-from carnet_store.errors import NotFound
-from carnet_tui import frame_text
-from carnet_tui.graph_layout import FOLDS, THIS, Leaf
-from carnet_tui.screens.subjects import SubjectScreen
-from carnet_tui.text import Line, clean, fit, pad, plural
-from carnet_tui.views import lineage_view, words
-from carnet_tui.views.lineage_view import Related
-from carnet_tui.widgets.dialogs import Choice, Picker
+from carnet_store.domain.lineage import NODES
+from carnet_store.domain.selection import ALL, quoted
+from carnet_tui import actions
+from carnet_tui.frame_text import Hint
+from carnet_tui.graph_layout import FOLDS
+from carnet_tui.screens import opening
+from carnet_tui.screens.lineage_verbs import command_of
+from carnet_tui.screens.lineage_views import TREE_LINES, LineageViews, Row, row_key
+from carnet_tui.text import clean, width
+from carnet_tui.views import lineage_asked, lineage_facts, lineage_tree, words
+from carnet_tui.views.lineage_asked import EVERYTHING, Around, Asked, Chosen
+from carnet_tui.views.lineage_rows import ORDERS, VIEWS, Group
+from carnet_tui.views.lineage_tree import TreeRow
+from carnet_tui.views.lineage_view import FOLD, TABS, Step
+from carnet_tui.widgets.chrome import Pressed
+from carnet_tui.widgets.dialogs import Picker
 from carnet_tui.widgets.focus_map import FocusMap
-from carnet_tui.widgets.form import Blank, Form
-from carnet_tui.widgets.line_list import Rows, RowSource
-from carnet_tui.widgets.lines import TextBlock, TextView, paragraphs
+from carnet_tui.widgets.line_list import LineList, Rows
+from carnet_tui.widgets.lines import TextBlock
+from carnet_tui.widgets.picture_map import PictureMap
 from carnet_tui.widgets.read_sheet import ReadSheet
-from carnet_tui.widgets.sheet import Finder
+from carnet_tui.widgets.selection_sheet import SelectionSheet
 
-FOUND_AT_MOST = 2000
-"""Nodes that a picker holds at once; typing narrows them."""
-RELATIONS = (("u", "it used", "used"), ("f", "it comes from", "from"), ("m", "it made", "made"))
-DIGEST = frozenset("0123456789abcdef")
+STYLE = """
+LineageScreen #panes { height: 1fr; layout: vertical; }
+LineageScreen #rows { height: 3fr; }
+LineageScreen #facts { height: 2fr; }
+LineageScreen.-maps #facts { height: 1fr; }
+LineageScreen.-w120.-rows #panes { layout: horizontal; }
+LineageScreen.-w120.-rows #between { display: none; }
+LineageScreen.-w120.-rows #rows { width: 3fr; height: 1fr; }
+LineageScreen.-w120.-rows #facts { width: 2fr; height: 1fr; padding-left: 2; }
+"""
+TREE_FAN = 200
+"""Lines that one step of opening adds under a node."""
+MORE_LINES = 4
+"""By how much a set's tree grows when more of it is asked for."""
 
 
-class LineageScreen(SubjectScreen):
-    """The focus view of one node; without one, of the newest model version."""
+class LineageScreen(LineageViews):
+    """The lineage around a node; without one, around the newest model version. `text` is an expression to show instead."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("lineage", "entity")
     PLACE: ClassVar[str] = "lineage"
-    AUTO_FOCUS: ClassVar[str | None] = "FocusMap"
+    AUTO_FOCUS: ClassVar[str | None] = ""
+    CSS = STYLE
 
-    def __init__(self, entity: str = "") -> None:
+    def __init__(self, entity: str = "", text: str = "", view: str = "") -> None:
         super().__init__()
         self.entity = entity
-        self._centre = entity
-        self._steps: list[tuple[str, str]] = []
-        """The way one came: (node, the spot one left it by)."""
-        self._names: list[str] = []
-        self._this = Leaf("", "", "")
-        self._counts = (0, 0)
-        self._related: Related = lineage_view.NOTHING_RELATED
-        self._kept: dict[str, str] = {}
+        self.view = view or ("list" if text else "focus")
+        self._asked = Chosen(text) if text else Around(entity) if entity else None
+        self._cursor = entity
 
-    # What is shown
+    # Going
 
-    def compose_content(self) -> Iterable[Widget]:
-        """Yield headline, trail, map, and the facts of the node under the cursor."""
-        yield TextBlock(self._head)
-        yield FocusMap(self.glyphs, self._map_room)
-        yield TextBlock(self._rule, classes="roomy")
-        yield TextView(self._facts, id="facts")
-
-    def on_mount(self) -> None:
-        """Look at the node."""
-        self.refresh_data()
-
-    def _map_room(self) -> int:
-        return max(4, self.room - 4) if self.compact else max(5, (self.room - 3) // 2)
-
-    def _head(self, cells: int) -> list[Line]:
-        if not self._this.key:
-            return []
-        lines = [lineage_view.headline(self._this, *self._counts, cells, self.glyphs)]
-        if not self.compact:
-            lines.append(lineage_view.trail(self._names, self._this.name, cells, self.glyphs))
-            lines.append(frame_text.rule(cells, self.glyphs))
-        return lines
-
-    def _rule(self, cells: int) -> list[Line]:
-        return [frame_text.rule(cells, self.glyphs)] if self._this.key else []
-
-    @property
-    def map(self) -> FocusMap:
-        """The map."""
-        return self.query_one(FocusMap)
-
-    @property
-    def node_id(self) -> str:
-        """The node under the cursor, which every key is about; empty on a fold and where there is none."""
-        chosen = self.map.chosen
-        return "" if chosen in FOLDS.values() else self._centre if chosen == THIS else chosen
-
-    def crumb(self) -> str:
-        """Return the project and the node in the middle."""
-        here = super().crumb()
-        return f"{here} / {self._this.name}" if self._this.key else here
-
-    def refresh_data(self) -> None:
-        """Read the node and its neighbours anew."""
-        if not self.has_project:
-            self._nothing()
-            return
-        if not self._centre:
-            newest = [*self.project.entities("model", limit=1), *self.project.entities(limit=1)]
-            if not newest:
-                self._nothing()
-                return
-            self._centre = newest[0].id
-        chosen = self.map.chosen if self._this.key == self._centre else THIS
-        self._look(chosen)
-        self._read_related()
-
-    def _nothing(self) -> None:
-        self._this = Leaf("", "", "")
-        self.map.display = False
-        self.query_one("#facts", TextView).show(
-            paragraphs(
-                [
-                    "",
-                    "No node is declared yet.",
-                    "n declares a model, a run or a dataset; carnet add does it by command.",
-                ]
-            )
+    def _go(self, asked: Asked, *, view: str = "", cursor: str = "") -> None:
+        """Show something else; `esc` comes back to where one is."""
+        self._leave_here()
+        self._show_asked(
+            asked, view or self.view, cursor or (asked.entity if isinstance(asked, Around) else self._cursor)
         )
 
-    def _look(self, chosen: str = THIS) -> None:
-        project = self.project
-        try:
-            around = project.neighbours(self._centre)
-        except NotFound:
-            row = project.row(self._centre)
-            self._this, self._counts = lineage_view.leaf(row), (0, 0)
-            self.map.display = True
-            self.map.show(self._this, (), (), (0, 0))
+    def _leave_here(self) -> None:
+        """Keep where one is, for the way back."""
+        scene = self._scene
+        if scene is not None:
+            self._steps.append(
+                Step(scene.asked, scene.name, self.view, self._cursor, self._fold, self._group, self.project.id)
+            )
+
+    def _show_asked(self, asked: Asked, view: str, cursor: str, fold: str = "", group: str = "") -> None:
+        self.view, self._asked, self._group = view, asked, group
+        self._cursor = "" if cursor == "-" else cursor
+        self._fold, self._filled, self._limit = fold, "", TREE_LINES
+        self._sides, self._lines, self._numbers, self._groups = [], [], None, None
+        self.rows.refill(Rows[Row]((), row_key))
+        self.rows.empty = ""
+        self._read()
+
+    def _recentre(self, entity: str) -> None:
+        centre = self._scene.centre if self._scene is not None else None
+        if centre is not None and centre.id == entity and self.view == "focus":
+            return
+        self._go(Around(entity), view="focus")
+
+    def show_declared(self, entity: str) -> None:
+        """Put a node that was declared just now in the middle."""
+        self._unread = True
+        if self._scene is None:
+            self._show_asked(Around(entity), "focus", entity)
         else:
-            row = EntityRow(self._centre, around.node.kind, around.node.name, around.node.version, around.node.t, 0)
-            ups, downs = lineage_view.leaves(around.up), lineage_view.leaves(around.down)
-            self._this = lineage_view.leaf(row)
-            self._counts = (len(ups) + around.ups - len(around.up), len(downs) + around.downs - len(around.down))
-            self.map.display = True
-            self.map.show(self._this, ups, downs, self._counts, chosen)
-        self._names = [clean(project.title(entity)) for entity, _ in self._steps]
-        for block in self.query(TextBlock):
-            block.show()
-        self._show_facts()
-        self.refresh_chrome()
+            self._recentre(entity)
 
-    def _read_related(self) -> None:
-        ledger = self.project.id
+    def do_leave(self) -> None:
+        """Go back one step, to the row one left; at the start of the way, leave."""
+        if not self._steps:
+            self.base.do_leave()
+            return
+        step = self._steps.pop()
+        if step.project != self.project.id:
+            self.carnet.use_project(step.project)
+            self._unread = True
+        self._show_asked(step.asked, step.view, step.cursor, step.fold, step.group)
 
-        def read() -> Related:
-            with self.desk.clone() as desk:
-                return lineage_view.related(desk.store.project(ledger))
+    def do_next_pane(self) -> None:
+        """Go to the next view."""
+        self._switch(1)
 
-        def then(found: Related) -> None:
-            self._related = found
-            self._show_facts()
+    def do_previous_pane(self) -> None:
+        """Go to the view before."""
+        self._switch(-1)
 
-        self.work(read, then, saying="Reading what is about these nodes")
+    def _switch(self, step: int) -> None:
+        if self._scene is None:
+            return
+        names = [name for name, _ in TABS]
+        self.view = names[(names.index(self.view) + step) % len(names)]
+        self._filled = ""
+        if self.view in self._have:
+            self._fill()
+        elif self.view != "focus":
+            self.rows.refill(Rows[Row]((), row_key))
+            self.rows.empty = ""
+        self._show_view()
+        self._read_view()
 
-    def _show_facts(self) -> None:
-        self.query_one("#facts", TextView).show(self._facts)
+    def _move(self, name: str) -> None:
+        """Left and right: open and close in the tree, another order of the list, another property of the overview."""
+        if name not in ("left", "right") or self.view == "focus" or self._scene is None:
+            super()._move(name)
+            return
+        step = 1 if name == "right" else -1
+        if self.view == "tree":
+            row = self.row
+            if isinstance(row, TreeRow):
+                self._unfold(row) if step > 0 else self._fold_up(row)
+            return
+        if self.view == "list":
+            self._order = (self._order + step) % len(ORDERS)
+        else:
+            self._by = (self._by + step) % len(VIEWS)
+            self._group = ""
+        self._have.discard(self.view)
+        self._filled = ""
+        self.show_mark()
+        self._read_view()
 
-    def _facts(self, cells: int) -> Sequence[Line]:
-        if not self._this.key:
-            return []
-        chosen = self.map.chosen
-        if chosen in FOLDS.values():
-            side = "up" if chosen == FOLDS["up"] else "down"
-            names = ", ".join(f"{one.kind} {one.name}" for one in self.map.hidden(side))
-            return paragraphs([f"Not drawn: {names}.", "Enter chooses among them; / finds any node."])(cells)
-        node = self.project.node(self.node_id)
-        if node is None:
-            return paragraphs(
-                [f"{self._this.kind} {self.node_id.partition(':')[2][:12]}",
-                 "It is referred to, and not declared in this store: a newer bundle may bring it."]
-            )(cells)  # fmt: skip
-        leaf = self.map.leaf(chosen)
-        relation = ""
-        if leaf is not None:
-            relation = self._relation(leaf, chosen)
-        name = clean(self.project.person_name(node.person))
-        return lineage_view.facts(node, name, self._related, cells, self.glyphs, relation)
+    # The tree
 
-    def _relation(self, leaf: Leaf, key: str) -> str:
-        spot = self.map.drawn(self.map.size.width).spot(key)
-        up = spot is None or spot.side == "up"
-        first, second = (self._this.name, leaf.name) if up else (leaf.name, self._this.name)
-        parts = []
-        for one in leaf.relation.split(", "):
-            if one == "made":  # the edge leads forward: the earlier thing made the later one
-                parts.append(f"{second} made {first}")
-            else:
-                parts.append(f"{first} {'used' if one == 'used' else 'comes from'} {second}")
-        return "; ".join(parts)
+    def _unfold(self, row: TreeRow) -> None:
+        """Show what lies under a line; on a mention, go to where the node is expanded."""
+        side = next((one for one in self._sides if one.name == row.side), None)
+        scene = self._scene
+        if side is None or row.row is None or scene is None:
+            return
+        entity = row.row.id
+        if row.seen:
+            self._jump(row)
+        elif entity in side.closed:
+            self.rebuild(lambda _: side.closed.discard(entity))
+        elif not row.more:
+            if row.opened:
+                self.rows.action_move("down")
+        elif isinstance(scene.asked, Around) and scene.asked.runs:
+            self.rebuild(lambda project: side.put(lineage_tree.opened(project, side, entity, TREE_FAN)))
+        else:  # a set has no more than its own nodes: only lines that found no room
+            self._limit *= MORE_LINES
+            self._have.discard("tree")
+            self._read_view()
 
-    def on_focus_map_moved(self, event: FocusMap.Moved) -> None:
-        """Show the node the cursor came to."""
-        self._show_facts()
-        self.refresh_chrome()
+    def _fold_up(self, row: TreeRow) -> None:
+        """Fold what lies under a line away; where nothing does, go to the line above it."""
+        side = next((one for one in self._sides if one.name == row.side), None)
+        if side is None or row.row is None:
+            return
+        entity = row.row.id
+        if row.opened:
+            self.rebuild(lambda _: side.closed.add(entity))
+            return
+        for at in range(self.rows.index - 1, -1, -1):
+            above = self.rows.row(at)
+            if isinstance(above, TreeRow) and above.key is not None and above.depth < row.depth:
+                self.rows.choose(above.key)
+                return
 
-    def on_focus_map_opened(self, event: FocusMap.Opened) -> None:
-        """Recentre."""
-        self.do_open()
+    def _jump(self, row: TreeRow) -> None:
+        for at in range(self.rows.row_count):
+            other = self.rows.row(at)
+            if isinstance(other, TreeRow) and other.number == row.seen and other.key is not None:
+                self.rows.choose(other.key)
+                return
 
     # Keys
 
     def first_hints(self) -> Sequence[str]:
         """Return the footer's order."""
-        return ("open", "find", "impact", "timeline", "new", "question", "comment")
+        return ("open", "find", "impact", "mark", "between", "difference", "timeline")
+
+    def hints(self) -> list[Hint]:
+        """Return the footer: Enter, then the next view."""
+        found = super().hints()
+        if self._scene is None:
+            return found
+        names = [name for name, _ in TABS]
+        following = names[(names.index(self.view) + 1) % len(names)]
+        return [*found[:1], (actions.shown_key(self.base.keymap.first("next_pane")), following, ""), *found[1:]]
+
+    def on_pressed(self, message: Pressed) -> None:
+        """Do what was clicked; the next view has its own name."""
+        if message.hint is not None and message.hint[0] == actions.shown_key(self.base.keymap.first("next_pane")):
+            message.stop()
+            self.do_next_pane()
+        else:
+            super().on_pressed(message)
 
     def say_enter(self) -> str:
-        """Return what Enter does on the spot of the cursor."""
-        if not self._this.key or not self.is_mounted:
+        """Return what Enter does where the cursor stands."""
+        scene, row = self._scene, self.row
+        if scene is None or not self.is_mounted:
             return ""
-        chosen = self.map.chosen
-        return "choose" if chosen in FOLDS.values() else "open" if chosen == THIS else "recentre"
+        if isinstance(row, Group):
+            return "go in"
+        if isinstance(row, TreeRow) and row.seen:
+            return f"line {row.seen}"
+        if not self.node_id:
+            return "list them"
+        if scene.centre is not None and scene.centre.id == self.node_id:
+            return "menu"
+        return "recentre"
 
     def available(self, action_id: str) -> str | None:
         """Say why a verb cannot be done now."""
-        if action_id in ("new", "comment", "question", "edge"):
-            reason = self.may_write()
-            if reason or action_id == "new":
-                return reason
-        if action_id in ("open", "impact", "timeline", "comment", "question", "edge", "find"):
-            if not self._this.key:
-                return "nothing is declared, n"
-            if action_id not in ("open", "find") and not self.node_id:
-                return "choose a node first"
+        if action_id == "open" and isinstance(self.row, Group) and not self.row.term:
+            return "no expression names these"
         return super().available(action_id)
 
     def copies(self) -> Sequence[tuple[str, str]]:
-        """Return name, id, digest and command of the node under the cursor."""
-        node = self.project.node(self.node_id) if self._this.key and self.node_id else None
-        if node is None:
-            return ()
-        offers = [("name", clean(node.title)), ("id", node.id)]
-        offers += [(clean(name), clean(value)) for name, value in node.digests.items()]
-        return [*offers, ("command", f"carnet lineage {node.id}")]
+        """Return what can be copied: of the node under the cursor, and the selection with its command."""
+        offers = list(super().copies())
+        row = self.row
+        text = row.term if isinstance(row, Group) else self._scene.text if self._scene is not None else ""
+        if text:
+            offers += [("selection", text), ("its command", command_of(text))]
+        return offers
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to the view whose name is under the pointer."""
+        head = self.query_one("#head", TextBlock)
+        if event.widget is not head or event.y != 1 or self._scene is None:
+            return
+        x = event.x
+        for text, _ in head.lines(head.size.width)[1]:
+            x -= width(text)
+            if x < 0:
+                names = [title for _, title in TABS]
+                if text in names:
+                    self._switch(names.index(text) - [name for name, _ in TABS].index(self.view))
+                return
+
+    def on_focus_map_opened(self, event: FocusMap.Opened) -> None:
+        """Do what Enter says."""
+        self.do_open()
+
+    def on_picture_map_opened(self, event: PictureMap.Opened) -> None:
+        """Do what Enter says."""
+        self.do_open()
+
+    def on_line_list_selected(self, event: LineList.Selected) -> None:
+        """Do what Enter says."""
+        event.stop()
+        self.call_later(self.action_act, "open")
 
     def do_open(self) -> None:
-        """Recentre on the neighbour under the cursor; on the node itself, open the handoff it crosses by."""
-        chosen = self.map.chosen
-        if chosen in FOLDS.values():
-            side = "up" if chosen == FOLDS["up"] else "down"
-            self.flow(self._choose_folded(side))
-        elif chosen != THIS:
-            self._recentre(chosen)
-        else:
-            crossings = self._related.handoffs.get(self._centre, ())
-            if crossings:
-                self.go(crossings[-1][0])
+        """Put the node in the middle; on the one in the middle offer what can be seen of it; on a fold or a group go in."""
+        scene, row = self._scene, self.row
+        if scene is None:
+            return
+        if isinstance(row, Group):
+            self._go_in(row)
+        elif isinstance(row, TreeRow) and row.seen:
+            self._jump(row)
+        elif not self.node_id:
+            self._list_fold()
+        elif scene.centre is not None and scene.centre.id == self.node_id:
+            page = opening.page(self.project, self.node_id)
+            if page is not None and page.name == "notebook":
+                self.base.enter(page)
             else:
-                self.base.say("Arrows walk to a neighbour; Enter there makes it the middle.")
+                self.flow(self._menu(self.node_id))
+        else:
+            self._recentre(self.node_id)
 
-    def _recentre(self, entity: str) -> None:
-        if entity == self._centre:
+    def _go_in(self, group: Group) -> None:
+        if group.project and group.project != self.project.id:
+            self._leave_here()
+            self.carnet.use_project(group.project)
+            self.entity, self._unread = "", True
+            self._show_asked(Chosen(EVERYTHING), "overview", "")
+            self._by = 0
+        elif group.term:
+            view = "overview" if group.term == EVERYTHING else "list"
+            self._by = 0 if group.project else self._by
+            self._go(Chosen(group.term), view=view, cursor="-")
+
+    def _list_fold(self) -> None:
+        """List all neighbours of the kinds that a fold stands for."""
+        scene, spot = self._scene, self.spot
+        if scene is None:
             return
-        self._steps.append((self._centre, self.map.chosen))
-        self._centre = entity
-        self._look()
-
-    async def _choose_folded(self, side: str) -> None:
-        things = [(one.key, one.name, one.kind) for one in self.map.hidden(side)]
-        word = "What it came from" if side == "up" else "What uses it"
-        chosen = await self.ask(Picker(word, things, glyphs=self.glyphs, verb="recentre", note="newest first"))
-        if chosen is not None:
-            self._recentre(chosen[0])
-
-    def do_leave(self) -> None:
-        """Go back one step of the trail, to the row one left; at its start, leave."""
-        if not self._steps:
-            self.base.do_leave()
+        if spot in FOLDS.values():
+            side, kind, parent = ("up" if spot == FOLDS["up"] else "down"), "", scene.centre.id if scene.centre else ""
+        elif spot.startswith(FOLD):
+            side, kind, parent = spot.removeprefix(FOLD).split(" ", 2)
+        else:
             return
-        self._centre, chosen = self._steps.pop()
-        self._look(chosen)
 
-    def do_find(self) -> None:
-        """Go to any node."""
-        self.flow(self._find())
+        def read(text: str) -> str:
+            around = f"1+{text}" if side == "up" else f"{text}+1"
+            kinds = [kind] if kind in NODES else list(self._hidden()) if len(self._hidden()) == 1 else []
+            return f"{around},kind:{kinds[0]} not {text}" if kinds and kinds[0] in NODES else f"{around} not {text}"
 
-    async def _find(self) -> None:
-        row = await self.ask(self._picker("Go to", "go"))
-        if row is not None:
-            self._recentre(row.id)
+        async def steps() -> None:
+            text = await self.far_aside(lambda project: lineage_asked.spelled(project.graph, parent))
+            self._go(Chosen(read(text)), view="list", cursor=self._cursor)
 
-    def _picker(self, title: str, verb: str) -> Finder[EntityRow, EntityRow]:
-        project, glyphs = self.project, self.glyphs
+        self.flow(steps())
 
-        def source(typed: str) -> RowSource[EntityRow]:
-            return Rows(project.entities(*lineage_view.KINDS, text=typed, limit=FOUND_AT_MOST), lambda row: row.id)
-
-        def line(row: EntityRow, cells: int) -> Line:
-            day = words.day(row.t)
-            room = max(8, cells - 12 - len(day) - 3)
-            name = pad(clean(row.title), room, "<", glyphs.ellipsis)
-            return [(f"{pad(clean(row.kind), 12)}", "dim"), (name, ""), (f"  {fit(day, 12)} ", "dim")]
-
-        return Finder(title, source, line, lambda row: row.id, glyphs=glyphs, verb=verb, note="newest first",
-                      empty="No node is called that.")  # fmt: skip
-
-    def do_impact(self) -> None:
-        """Show what a change of this node would touch."""
-        entity, ledger = self.node_id, self.project.id
-
-        def walk() -> lineage_view.Impact:
-            with self.desk.clone() as desk:
-                return lineage_view.impact(desk.store.project(ledger), entity)
-
-        def then(found: lineage_view.Impact) -> None:
+    async def _menu(self, entity: str) -> None:
+        """Offer what can be seen of the node in the middle."""
+        asked = self._asked if isinstance(self._asked, Around) else Around(entity)
+        things: list[tuple[str, str, str]] = []
+        page = opening.page(self.project, entity)
+        if page is not None:
+            things.append(("page", f"its {page.name} entry" if page.name == "catalogue" else f"its {page.name}", ""))
+        for one in self._standing.crossed.get(entity, ()):
+            whose = "" if one.model == entity else f"{one.title}, "
+            things.append(
+                (one.handoff, f"handoff {whose}{one.crossing}", words.gate_state(one.verdict, self.glyphs)[1])
+            )
+        things.append(("facts", "all that is known of it", "values in full"))
+        things.append(("wider", "one hop more each way", f"now {hops(asked)}"))
+        if asked.up > 1 or asked.down > 1:
+            things.append(("narrower", "one hop less", f"now {hops(asked)}"))
+        things += [("up", "all that it comes from", ""), ("down", "all that came of it", "")]
+        if asked.runs and not entity.startswith("run:"):
+            things.append(("without", "leave runs out", "what went into a run is tied to what came of it"))
+        elif not asked.runs:
+            things.append(("with", "show runs", ""))
+        title = f"{clean(entity.partition(':')[0])} {self.title_of(entity)}"
+        chosen = await self.ask(Picker(title, things, glyphs=self.glyphs, verb="show"))
+        if chosen is None:
+            return
+        name = chosen[0]
+        if name == "page" and page is not None:
+            self.base.enter(page)
+        elif name == "facts":
+            facts = await self.far_aside(lambda project: lineage_facts.read(project, entity))
+            standing, glyphs = self._standing, self.glyphs
             self.app.push_screen(
                 ReadSheet(
-                    f"If {found.title} changed",
-                    lambda cells: lineage_view.impact_lines(found, cells),
-                    glyphs=self.glyphs,
+                    title, lambda cells: lineage_facts.lines(facts, standing, cells, glyphs, whole=True), glyphs=glyphs
                 )
             )
-
-        self.work(walk, then, saying="Walking down")
-
-    def do_timeline(self) -> None:
-        """Show what happened to this node."""
-        self.timeline_of(self.node_id)
-
-    def do_comment(self) -> None:
-        """Comment on this node."""
-        self.flow(self.write_comment(self.node_id, clean(self.project.title(self.node_id))))
-
-    def do_question(self) -> None:
-        """Ask about this node."""
-        self.flow(self.ask_question([self.node_id], clean(self.project.title(self.node_id))))
+        elif name.startswith("handoff:"):
+            self.go(name)
+        else:
+            ways = {
+                "wider": asked.wider(1), "narrower": asked.wider(-1), "up": Around(entity, ALL, 0), "down": Around(entity, 0, ALL),
+                "without": Around(entity, max(2, asked.up), max(2, asked.down), runs=False), "with": Around(entity, asked.up, asked.down),
+            }  # fmt: skip
+            self._go(ways[name])
 
     def do_edge(self) -> None:
         """Add an edge from this node to another."""
         entity = self.node_id
 
         async def steps() -> None:
-            await self._add_edge(entity)
+            await self.add_edge(entity)
 
         self.flow(steps())
 
-    async def _add_edge(self, entity: str) -> bool:
-        title = clean(self.project.title(entity))
-        relation = await self.ask(Choice(f"{title}: what did it do?", RELATIONS, glyphs=self.glyphs, note="an edge"))
-        if relation is None:
-            return False
-        words_ = {"used": "used", "from": "comes from", "made": "made"}[relation]
-        row = await self.ask(self._picker(f"{title} {words_}", "take"))
-        if row is None:
-            return False
-        if row.id == entity:
-            self.base.say("Nothing comes from itself.")
-            return False
-        lines = paragraphs([f"{title} {words_} {clean(row.title)} ({clean(row.kind)})"])
-        if not await self.preview("Record this edge", lines, after="u takes it back until it was exported."):
-            return False
-        return await self.write(lambda acts: acts.link(entity, relation, row.id)) is not None
-
     def do_new(self) -> None:
         """Declare a node: its kind, a short form, a preview, then its edges."""
-        self.flow(self._declare())
+        self.flow(self.declare())
 
-    async def _declare(self) -> None:
-        things = [(kind, kind, "") for kind in lineage_view.KINDS]
-        picked = await self.ask(Picker("Declare what?", things, glyphs=self.glyphs))
-        if picked is None:
+    def do_graph(self) -> None:
+        """Put the node under the cursor in the middle."""
+        self._recentre(self.node_id)
+
+    def _spelled(self, entity: str) -> str:
+        """Return a node's name as a selection spells it, for examples; empty where it has none that can be shown."""
+        title = self.project.row(entity).title if entity else ""
+        return quoted(title) if title and clean(title) == title else ""
+
+    def do_find(self) -> None:
+        """Go to any node, or show what an expression names."""
+        self.flow(self._find())
+
+    async def _find(self) -> None:
+        ledger, scene = self.project.id, self._scene
+        node, other = (self._spelled(entity) for entity in (self._cursor, self.carnet.marked))
+        sheet = SelectionSheet(
+            scene.text if scene is not None else "", node, other, ledger, self.far, glyphs=self.glyphs
+        )
+        offer = await self.ask(sheet)
+        if offer is None:
             return
-        kind = picked[0]
-        typed = await self.ask(
-            Form(f"A new {kind}", self._blanks(kind), glyphs=self.glyphs, typed=self._kept, keep=self._keep)
-        )  # fmt: skip
-        if typed is None:
+        if offer.what == "node":
+            self._recentre(offer.value)
             return
-        value = form_value(typed)
-        lines = paragraphs([f"{label}  {clean(text)}" for label, text in shown_form(kind, typed)])
-        if not await self.preview(
-            f"Declare this {kind}", lines, after="A declared thing stays; it can be described anew."
-        ):
-            self._kept = dict(typed)
-            return
-        written = await self.write(
-            lambda acts: acts.declare(
-                kind, typed["name"], version=typed.get("version", ""), attrs=value["attrs"],
-                digests=value["digests"], params=value["params"],
-            )
-        )  # fmt: skip
-        if written is None:
-            return
-        self._related = lineage_view.NOTHING_RELATED
-        if self._centre and self._centre != written.entity:
-            self._recentre(written.entity)
-        else:
-            self._centre = written.entity
-            self._look()
-        ways = [("y", "yes, add an edge", "yes"), ("n", "not now", "no")]
-        while await self.ask(Choice("Does it come from something?", ways, glyphs=self.glyphs)) == "yes":
-            if not await self._add_edge(written.entity):
-                break
-
-    def _keep(self, typed: dict[str, str]) -> None:
-        self._kept = typed
-
-    @staticmethod
-    def _blanks(kind: str) -> list[Blank]:
-        found = [Blank("name", "name", required=True, hint="as people call it")]
-        if kind in ("model", "dataset", "feature", "environment", "code"):
-            found.append(Blank("version", "version", required=kind == "model", hint="7"))
-        hints = {"dataset": ("source", "owner"), "run": ("command",), "code": ("commit",)}
-        found += [Blank(f"attr {name}", name, hint="kept with it as provenance") for name in hints.get(kind, ())]
-        if kind == "run":
-            found.append(Blank("params", "params", hint="lr=0.1 depth=6", check=_params))
-        found.append(Blank("sha256", "sha256", hint="64 characters, if it is a file", check=_sha256))
-        return found
+        asked = await self.far_aside(lambda project: lineage_asked.read(project.graph, offer.value))
+        SelectionSheet.remember(ledger, offer.value)
+        if scene is None or asked != scene.asked:
+            self._go(asked)
 
 
-def _sha256(text: str) -> str:
-    if len(text) == 64 and set(text.casefold()) <= DIGEST:
-        return ""
-    return f"sha256 has 64 characters of 0-9 and a-f; this has {plural(len(text), 'character')}."
-
-
-def _params(text: str) -> str:
-    loose = [word for word in text.split() if "=" not in word]
-    return f"params are name=value, parted by blanks; not {clean(loose[0])!r}." if loose else ""
-
-
-def form_value(typed: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Return attributes, digests and parameters of a filled form."""
-    attrs = {name.removeprefix("attr "): text for name, text in typed.items() if name.startswith("attr ") and text}
-    params = dict(word.split("=", 1) for word in typed.get("params", "").split() if "=" in word)
-    sha = typed.get("sha256", "").casefold()
-    return {"attrs": attrs, "digests": {"sha256": sha} if sha else {}, "params": params}
-
-
-def shown_form(kind: str, typed: dict[str, str]) -> list[tuple[str, str]]:
-    """Return what a preview shows of a filled form: label and text of each filled field."""
-    rows = [("kind", kind), *((name.removeprefix("attr "), text) for name, text in typed.items() if text)]
-    return [(f"{label:<9}", text) for label, text in rows]
+def hops(asked: Around) -> str:
+    """Return how many hops are shown, in words."""
+    up, down = ("all" if one == ALL else str(one) for one in (asked.up, asked.down))
+    return f"{up} up, {down} down"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.widget import Widget
@@ -32,6 +32,8 @@ class Versions:
         for handoff in reversed(project.handoffs()):
             self.by_model.setdefault(handoff.opened.model, []).append(handoff.id)
         self._rows: dict[str, ModelRow] = {}
+        self.bad: Mapping[str, str] = {}
+        """Version -> `recalled` or `tainted`, where a recall stands."""
 
     def count(self) -> int:
         """Return how many versions there are."""
@@ -55,8 +57,14 @@ class Versions:
         """Return a version with where it stands."""
         if row.id not in self._rows:
             crossings = [self.crossing(handoff) for handoff in self.by_model.get(row.id, ())]
-            self._rows[row.id] = models_view.model_row(row, crossings)
+            self._rows[row.id] = models_view.model_row(row, crossings, self.bad.get(row.id, ""))
         return self._rows[row.id]
+
+    def mark(self, bad: Mapping[str, str]) -> None:
+        """Say which versions are recalled or tainted."""
+        self.bad = bad
+        for entity in bad:
+            self._rows.pop(entity, None)
 
     def crossing(self, handoff: str) -> Crossing:
         """Return a handoff as the track shows it."""
@@ -67,13 +75,15 @@ class Versions:
             ends = (found.opened.from_stage, found.opened.to_stage) if found else ("", "")
             return Crossing(handoff, *ends, "too new", 0, 0)
         opened, status = look.handoff.opened, look.status
-        return Crossing(handoff, opened.from_stage, opened.to_stage, status.verdict, status.done, len(status.items))
+        recalled = any(reason.code == "recalled" for reason in status.reasons)
+        done, total = status.done, len(status.items)
+        return Crossing(handoff, opened.from_stage, opened.to_stage, status.verdict, done, total, recalled)
 
 
 class ModelsScreen(DeskScreen):
     """Place 2."""
 
-    CONTEXTS: ClassVar[tuple[str, ...]] = ("models",)
+    CONTEXTS: ClassVar[tuple[str, ...]] = ("models", "model")
     PLACE = "models"
 
     def compose_content(self) -> Iterable[Widget]:
@@ -109,6 +119,31 @@ class ModelsScreen(DeskScreen):
                 found.refill(self.source)
             for block in self.query("#over").results(TextBlock):
                 block.show(layout=False)
+            self.read_recalls()
+
+    def on_mount(self) -> None:
+        """Read what is recalled."""
+        self.read_recalls()
+
+    def read_recalls(self) -> None:
+        """Mark the versions that are recalled, or came of something that is; where nothing is, nothing is read."""
+        if self.source is None or not self.project.recalls():
+            return
+        from carnet_tui.views import lineage_standing
+
+        source, ledger = self.source, self.project.id
+
+        def read() -> dict[str, str]:
+            with self.desk.clone() as desk:
+                return lineage_standing.read_bad(desk.store.project(ledger), "model")
+
+        def then(found: dict[str, str]) -> None:
+            if source is self.source:
+                source.mark(found)
+                for rows in self.query(LineList):
+                    rows.refill(source)
+
+        self.work(read, then, saying="Reading what is recalled")
 
     @property
     def row(self) -> ModelRow | None:
@@ -125,8 +160,17 @@ class ModelsScreen(DeskScreen):
 
     def available(self, action_id: str) -> str | None:
         """Return why an action has no object."""
-        if action_id in ("open", "find", "export") and self.row is None:
+        if (
+            action_id in ("open", "find", "export", "graph", "timeline", "impact", "mark", "rescue")
+            and self.row is None
+        ):
             return "no model yet, n makes one"
+        if action_id == "rescue" and not self.me:
+            return "choose who you are, @"
+        if action_id == "difference" and (
+            not self.carnet.marked.startswith("model:") or self.row is None or self.carnet.marked == self.row.entity
+        ):
+            return "m marks another version first"
         return None
 
     def do_open(self) -> None:
@@ -148,6 +192,29 @@ class ModelsScreen(DeskScreen):
         """Show where it came from."""
         if self.row is not None:
             self.base.enter(Route("lineage", (self.row.entity,)))
+
+    def do_impact(self) -> None:
+        """Show what a change of it would touch."""
+        if self.row is not None:
+            self.base.enter(Route("impact", (self.row.entity,)))
+
+    def do_mark(self) -> None:
+        """Mark it, to compare another with it."""
+        if self.row is not None:
+            self.carnet.marked = self.row.entity
+            self.base.say(f"Marked {self.row.title}: d on another version compares the two.")
+
+    def do_difference(self) -> None:
+        """Show how it differs from the marked version, with all they come from."""
+        if self.row is not None:
+            self.base.enter(Route("compare", (self.carnet.marked, self.row.entity)))
+
+    def do_rescue(self) -> None:
+        """Recall it, or lift its recall."""
+        from carnet_tui.screens.recalling import recall_flow
+
+        if self.row is not None:
+            self.flow(recall_flow(self, self.row.entity))
 
     def do_timeline(self) -> None:
         """Show what happened to it."""

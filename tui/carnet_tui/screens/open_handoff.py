@@ -1,4 +1,4 @@
-"""A new model version and its handoff in a short form: name and version, which gate, risk tier, facts; then a preview."""
+"""A handoff in a short form: of a model version, of what a run made, or of a new version; which gate, risk tier, facts; then a preview."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from carnet_store.domain.template import checklist, facts_of, parse_fact
-from carnet_store.errors import CarnetError
+from carnet_store.errors import CarnetError, NotFound
 from carnet_tui.screen import Route
 from carnet_tui.text import clean, fit
 from carnet_tui.views import pack_view, words
@@ -15,19 +15,30 @@ from carnet_tui.widgets.lines import paragraphs
 
 if TYPE_CHECKING:
     from carnet_store import Acts, Written
+    from carnet_store.domain.lineage import Node
     from carnet_store.domain.template import Pack
+    from carnet_store.starting import Opened
     from carnet_tui.desk_screen import DeskScreen
+
+
+RUNS_OFFERED = 200
+"""So many of the newest runs are offered."""
 
 
 async def open_flow(screen: DeskScreen, model: str = "") -> None:
     """Ask what crosses and by which gate, show what will be written, write it, open the handoff."""
     project, glyphs = screen.project, screen.glyphs
     name = version = ""
-    if model:
-        title = clean(project.row(model).title)
-        ways = [("y", f"a handoff of {title}", "this"), ("n", "a new model version", "new")]
+    if model or project.count("run"):
+        ways = [("y", f"a handoff of {clean(project.row(model).title)}", "this")] if model else []
+        ways.append(("n", "a new model version", "new"))
+        if project.count("run"):
+            ways.append(("", "of what a run made", "run"))
         way = await screen.ask(Choice("Open a handoff", ways, glyphs=glyphs, about=["Of which version?"]))
         if way is None:
+            return
+        if way == "run":
+            await _of_run(screen)
             return
         model = model if way == "this" else ""
     if not model:
@@ -38,22 +49,13 @@ async def open_flow(screen: DeskScreen, model: str = "") -> None:
     gate = await ask_gate(screen, screen.project.stage(model) if model else "research")
     if gate is None:
         return
+    form = await _by_gate(screen, gate)
+    if form is None:
+        return
+    tier, facts, lines = form
     packs = screen.desk.packs_for(gate, project)
-    tier = await ask_tier(screen, [one.pack for one in packs], "B", "B where you are unsure")
-    if tier is None:
-        return
-    facts = await ask_facts(screen, [one.pack for one in packs], {})
-    if facts is None:
-        return
-    found = checklist([loaded.pack for loaded in packs], tier, facts)
     what = clean(project.row(model).title) if model else f"{clean(name)}@{clean(version)}, a new version"
-    lines = [
-        f"a handoff of {what}",
-        clean(packs[0].pack.title),
-        f"tier {tier}, {words.count(len(found.items), 'item')}",
-    ]
-    lines.append(f"signed by {', '.join(words.role(row.role) for row in found.signoffs)}")
-    if not await screen.preview("Open this handoff", paragraphs(lines), verb="open it"):
+    if not await screen.preview("Open this handoff", paragraphs([f"a handoff of {what}", *lines]), verb="open it"):
         return
     if not model:
         declared = await screen.write(lambda acts: acts.declare("model", name, version=version))
@@ -69,7 +71,89 @@ async def open_flow(screen: DeskScreen, model: str = "") -> None:
         screen.base.visit((Route("models"), Route("handoff", (written.entity,))))
 
 
-async def _name(screen: DeskScreen) -> tuple[str, str] | None:
+async def _of_run(screen: DeskScreen) -> None:
+    """Ask for a run, by which gate, show what will be written, open a handoff of the model version that it made."""
+    from carnet_store.starting import crossing_of, open_from_run, versions_of
+
+    project = screen.project
+    opened: list[Opened] = []
+    chosen = await _run(screen)
+    run = project.node(chosen) if chosen else None
+    if run is None:
+        return
+    going = crossing_of(project, run)
+    if going is not None:
+        screen.base.visit((Route("models"), Route("handoff", (going.id,))))
+        screen.base.say(f"A handoff of {clean(project.title(going.opened.model))} goes on already.")
+        return
+    made, title = versions_of(project, run), ""
+    if not made:
+        asked = await _name(screen, f"What did {clean(run.title)} make?")
+        if asked is None:
+            return
+        title = "@".join(asked)
+    gate = await ask_gate(screen, project.stage(made[0].id) if made else "research")
+    form = await _by_gate(screen, gate) if gate is not None else None
+    if gate is None or form is None:
+        return
+    tier, facts, lines = form
+    used = sum(edge.relation == "used" for edge in run.edges)
+    lines = [
+        f"a handoff of {clean(made[0].title) if made else f'{clean(title)}, declared now'}, which {clean(run.title)} made",
+        *lines,
+        f"linked: the run, and {words.count(used, 'thing')} that it used",
+    ]
+    if not await screen.preview("Open this handoff", paragraphs(lines), verb="open it"):
+        return
+
+    def act(acts: Acts) -> Written:
+        opened.append(open_from_run(screen.desk, project, run, title=title, gate=gate, tier=tier, facts=facts))
+        return opened[-1].written
+
+    written = await screen.write(act)
+    if written is not None:
+        screen.carnet.intent = "take_proposals"
+        screen.base.visit((Route("models"), Route("handoff", (written.entity,))))
+
+
+async def _run(screen: DeskScreen) -> str | None:
+    """Ask for a run, the last that ended well first; None where the person left."""
+    project, now = screen.project, screen.project.now()
+    ledger = project.id
+
+    def call() -> Node | None:
+        from carnet_store.starting import last_run
+
+        with screen.desk.clone() as desk:
+            try:
+                return last_run(desk.store.project(ledger))
+            except NotFound:
+                return None
+
+    last = await screen.aside(call, saying="looking for the last run")
+    rows = [(row.id, clean(row.title), words.ago(row.t, now)) for row in project.entities("run", limit=RUNS_OFFERED)]
+    if last is not None:
+        note = f"{clean(last.title)}, {words.ago(last.t, now)}"
+        rows = [(last.id, "the last run that ended well", note), *(row for row in rows if row[0] != last.id)]
+    chosen = await screen.ask(Picker("Of which run?", rows, glyphs=screen.glyphs, note="newest first"))
+    return chosen[0] if chosen else None
+
+
+async def _by_gate(screen: DeskScreen, gate: str) -> tuple[str, dict[str, Any], list[str]] | None:
+    """Ask for tier and facts of a gate; return them, and what the gate asks in words."""
+    packs = screen.desk.packs_for(gate, screen.project)
+    tier = await ask_tier(screen, [one.pack for one in packs], "B", "B where you are unsure")
+    if tier is None:
+        return None
+    facts = await ask_facts(screen, [one.pack for one in packs], {})
+    if facts is None:
+        return None
+    found = checklist([loaded.pack for loaded in packs], tier, facts)
+    lines = [clean(packs[0].pack.title), f"tier {tier}, {words.count(len(found.items), 'item')}"]
+    return tier, facts, [*lines, f"signed by {', '.join(words.role(row.role) for row in found.signoffs)}"]
+
+
+async def _name(screen: DeskScreen, title: str = "A new model version") -> tuple[str, str] | None:
     newest = screen.project.entities("model", limit=1)
     start = f"{'-'.join(screen.project.name.split())}@1"
     if newest:
@@ -87,7 +171,7 @@ async def _name(screen: DeskScreen) -> tuple[str, str] | None:
 
     text = await screen.ask(
         Prompt(
-            "A new model version",
+            title,
             glyphs=screen.glyphs,
             value=start,
             suggested=True,

@@ -118,6 +118,15 @@ class ReviewScreen(HandoffVerbs):
         self.read()
         self.show_step()
 
+    def show_heard(self) -> None:
+        """Paint the item of this step with what the record says to it; what one reads stays where it is."""
+        for block in self.query("#top").results(TextBlock):
+            block.show(layout=False)
+        for view in self.query("#step").results(TextView):
+            at = view.scroll_offset.y
+            view.show(self.item_lines)
+            view.scroll_to(y=at, animate=False, force=True)
+
     def show_step(self) -> None:
         """Show this step, or the summary behind the last."""
         ended = self.current is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 ITEM_CODES = frozenset(words.ITEM_STATES)
 STAGES = ("research", "engineering", "production")
+PROPOSED = "proposed"
+"""State of an open item that the recorded graph answers, and its word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the list: a head (`key` empty), an item, a reason in the way, or a sign-off row."""
+    """A line of the list: a head (`key` empty), an item, a reason in the way, a sign-off row, or what takes the record's word."""
 
     kind: str
     key: str
@@ -205,9 +207,12 @@ def waits_words(look: Look, viewer: Viewer, holders: Callable[[str], Sequence[st
 
 def rows(
     look: Look, viewer: Viewer, holders: Callable[[str], Sequence[str]], now: int, glyphs: Glyphs, *, mine_only: bool,
-    drafts: frozenset[str] = frozenset(),
+    drafts: frozenset[str] = frozenset(), proposed: Collection[str] = (),
 ) -> list[Row]:  # fmt: skip
-    """Return the list: what is in the way, then items (mine and open, or all by section), then sign-offs."""
+    """Return the list: what is in the way, then items (mine and open, or all by section), then sign-offs.
+
+    `proposed` names the open items that the recorded graph answers.
+    """
     status = look.status
     out: list[Row] = []
     loose = [r for r in status.reasons if r.code not in ITEM_CODES and r.code not in ("unsigned", "stale")]
@@ -219,13 +224,13 @@ def rows(
         if mine:
             if loose:
                 out.append(head("YOURS"))
-            out += [item_row(one, look, viewer, holders, glyphs, drafts) for one in mine]
+            out += [item_row(one, look, viewer, holders, glyphs, drafts, proposed) for one in mine]
     else:
         for section in look.checklist.sections:
             ones = [status.item(item.id) for item in section.items]
             done = sum(one is not None and one.settled for one in ones)
             out.append(head(f"{clean(section.title).upper()}  {done}/{len(ones)}"))
-            out += [item_row(one, look, viewer, holders, glyphs, drafts) for one in ones if one is not None]
+            out += [item_row(one, look, viewer, holders, glyphs, drafts, proposed) for one in ones if one is not None]
     signs = [sign_row(row, viewer, now, glyphs) for row in status.rows]
     shown = [one for one in signs if one.mine] if mine_only else signs
     if shown:
@@ -241,7 +246,8 @@ def head(text: str) -> Row:
 
 def reason_row(reason: Reason, number: int, glyphs: Glyphs) -> Row:
     """Return a reason that is no item."""
-    sign, _, style = glyphs.state("seal" if reason.code in ("unsealed", "changed") else "blocked")
+    state = {"unsealed": "seal", "changed": "seal", "recalled": "recalled"}.get(reason.code, "blocked")
+    sign, _, style = glyphs.state(state)
     word = {"unsealed": "s seals it", "changed": "s seals anew", "question": "answer it", "reviewers": ""}.get(
         reason.code, ""
     )
@@ -250,10 +256,12 @@ def reason_row(reason: Reason, number: int, glyphs: Glyphs) -> Row:
 
 def item_row(
     one: ItemStatus, look: Look, viewer: Viewer, holders: Callable[[str], Sequence[str]], glyphs: Glyphs,
-    drafts: frozenset[str] = frozenset(),
+    drafts: frozenset[str] = frozenset(), proposed: Collection[str] = (),
 ) -> Row:  # fmt: skip
     """Return an item's line."""
     sign, word, style = words.item_state(one.state, glyphs)
+    if one.item.id in proposed:
+        sign, word, style = glyphs.state(PROPOSED)
     if one.item.id in drafts:
         sign, _, style = glyphs.state("draft")
         word = "draft"
@@ -294,7 +302,7 @@ def row_line(row: Row, cells: int, glyphs: Glyphs) -> Line:
     dots = glyphs.ellipsis
     if row.kind == "head":
         return fit_line([(row.name, "title")], cells, dots)
-    if row.kind == "reason":
+    if row.kind in ("reason", "record"):
         turn = fit(row.turn, 14)
         return fit_line(
             both_ends(
@@ -303,7 +311,7 @@ def row_line(row: Row, cells: int, glyphs: Glyphs) -> Line:
             cells,
         )
     if cells < 64:
-        turn = pad(row.turn or row.word, 13, ">", dots)
+        turn = pad(row.word if row.word == PROPOSED else row.turn or row.word, 13, ">", dots)
         if cells >= 48:  # a pane beside others: the title stands between
             text = cells - 40
             return fit_line(

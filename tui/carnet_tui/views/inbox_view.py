@@ -13,7 +13,7 @@ from carnet_tui.views import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from carnet_store import Duty, ProjectRow
 
@@ -51,8 +51,8 @@ ENTER: Mapping[str, str] = {
 """What Enter does with a duty, in words."""
 
 
-ON_A_HANDOFF = frozenset(("review", "sign", "difference", "edit_all", "settle", "graph"))
-ON_A_ROW = ON_A_HANDOFF | {"open", "question", "comment", "timeline"}
+ON_A_HANDOFF = frozenset(("review", "sign", "difference", "edit_all", "settle", "rescue"))
+ON_A_ROW = ON_A_HANDOFF | {"open", "question", "comment", "timeline", "graph"}
 """Actions of the inbox that need a row, and those that need a handoff in it."""
 
 
@@ -88,6 +88,20 @@ def entries(found: Sequence[tuple[ProjectRow, Duty]], now: int) -> list[Entry]:
             key=f"{project.id[:8]}:{duty.key}",
         )
         out.append(Entry(row, duty, project))
+    return out
+
+
+def mark_recalled(found: Sequence[Entry], handoffs: Collection[str]) -> list[Entry]:
+    """Return the rows, those of handoffs that a recall keeps shut with its sign and word first."""
+    out = []
+    for one in found:
+        row = one.row
+        if one.duty.entity in handoffs:
+            row = InboxRow(
+                state="recalled", subject=row.subject, what=f"recalled; {row.what}", gate=row.gate, checks=row.checks, age=row.age,
+                section=row.section, key=row.key,
+            )  # fmt: skip
+        out.append(Entry(row, one.duty, one.project))
     return out
 
 
@@ -166,6 +180,8 @@ def why_not(action: str, entry: Entry | None) -> str | None:
         return "no conflict here"
     if action in ON_A_HANDOFF and not entry.duty.entity.startswith("handoff:"):
         return "that is no handoff"
+    if action == "graph" and not entry.duty.entity.startswith(("handoff:", "question:")):
+        return "it is about no node"
     if action == "sign" and entry.duty.kind == "conflict":
         return "a conflict is open, x settles it"
     return None

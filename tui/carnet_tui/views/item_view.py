@@ -12,6 +12,7 @@ from carnet_tui.views import words
 
 if TYPE_CHECKING:
     from carnet_store import ItemStatus
+    from carnet_store.domain.filling import Proposal
     from carnet_store.domain.template import Item
 
 LABEL = 10
@@ -24,6 +25,18 @@ class Names:
 
     person: Callable[[str], str]
     entity: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What the recorded graph says to an item now, None where it does not answer it.
+
+    `mine` tells whether the viewer answers the item; `known` whether the graph was asked since the answer was taken from it.
+    """
+
+    proposal: Proposal | None
+    mine: bool = False
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class ItemFacts:
     asked: str = ""
     machine_waits: bool = False
     marks: Sequence[str] = field(default_factory=tuple)
+    says: Says | None = None
 
 
 def value_lines(item: Item, value: Mapping[str, Any], names: Names, room: int = 0) -> list[str]:
@@ -157,6 +171,8 @@ def head_lines(facts: ItemFacts, cells: int, glyphs: Glyphs) -> list[Line]:
     """Return the two lines above an item: what it is and how it stands; who acts on it."""
     one = facts.status
     sign, word, style = words.item_state(one.state, glyphs)
+    if facts.says is not None and not one.answers:
+        sign, word, style = glyphs.state("proposed")
     title: Line = [(f" {clean(one.item.id)}  ", "title"), (clean(one.item.title), "bold")]
     takes = {"readback": "read-back"}.get(one.item.type, one.item.type)
     verify = f"{words.role(facts.verifier)} verifies" if facts.verifier else "the product judges"
@@ -177,6 +193,8 @@ def head_lines(facts: ItemFacts, cells: int, glyphs: Glyphs) -> list[Line]:
 
 def body_lines(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyphs) -> list[Line]:
     """Return everything about an item, to scroll in."""
+    from carnet_tui.views import proposal_view
+
     one, out = facts.status, list[Line]()
     item = one.item
     if facts.yours:
@@ -186,6 +204,7 @@ def body_lines(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Gly
             "DRAFT", [(f"{facts.draft}", "info"), ("not written, nobody else sees it; u drops it", "dim")], cells
         )
     out += _answers(facts, cells, now, names, glyphs)
+    out += proposal_view.lines(facts, cells, names, glyphs)
     if one.reasons and (one.answers or item.machine or one.state != "open"):
         labels = {
             "ok": "VERIFIED",
@@ -252,6 +271,8 @@ def wanted(item: Item) -> str:
 
 
 def _answers(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyphs) -> list[Line]:
+    from carnet_tui.views import proposal_view
+
     one, item = facts.status, facts.status.item
     if not one.answers:
         if item.machine:
@@ -276,6 +297,12 @@ def _answers(facts: ItemFacts, cells: int, now: int, names: Names, glyphs: Glyph
         out += block("", [(who, "dim")], cells, gap=False)
         if one.evidence and len(one.answers) == 1:
             sign, word, style = glyphs.state(one.evidence)
+            taken = proposal_view.taken_words(value, facts.says) if value.get("filled") else ""
+            if taken:  # nobody typed it: the record said it, and a person took it as it stood
+                told = glyphs.state("recorded")
+                out += block("", [(f"{told[0]} recorded: {taken}", told[2])], cells, gap=False)
+                if one.evidence == "recorded":
+                    continue
             more = {"asserted": ": a person says so", "recorded": ": its result was brought, this store did not run it"}
             out += block("", [(f"{sign} {word}{more.get(one.evidence, '')}", style)], cells, gap=False)
     return out

@@ -36,8 +36,8 @@ EXAMPLES: Final = (
     ("+NODE", "all that it comes from"),
     ("2+NODE+1", "two hops up, one down"),
     ("NODE+", "all that came of it"),
-    ("NODE..NODE", "every node between the two"),
-    ("NODE ^ NODE", "what only one of the two lineages has"),
+    ("OTHER..NODE", "every node between the two"),
+    ("OTHER ^ NODE", "what only one of the two lineages has"),
     ("kind:run,since:14d", "runs of the last 14 days"),
     ("kind:run not status:failed", "runs without the failed ones"),
     ("status:recalled status:tainted", "what is recalled, and what came of that"),
@@ -45,7 +45,7 @@ EXAMPLES: Final = (
     ("attr.team:risk param.seed:7", "by attribute or parameter"),
     (EVERYTHING, "everything; the overview has it in the large"),
 )
-"""Expressions and what they name, for help; NODE stands for a name."""
+"""Expressions and what they name, for help; NODE and OTHER stand for names."""
 
 
 @dataclass(frozen=True, slots=True)

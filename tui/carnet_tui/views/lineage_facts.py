@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from carnet_store.domain.lineage_diff import packages_of, text_of
 from carnet_tui.glyphs import Glyphs
-from carnet_tui.text import Line, both_ends, clean, digest, plural
+from carnet_tui.text import Line, both_ends, clean, digest, fit_line, line_width, plural
 from carnet_tui.views import words
 from carnet_tui.views.fields import bullets, field, one_line
 from carnet_tui.views.lineage_standing import Standing
@@ -24,6 +25,9 @@ ALL_OF_IT: Final = 5_000
 """The same where all of it is asked for."""
 MAKERS: Final = 3
 """Runs that made a thing whose code and environment are told."""
+PARSED_AT_MOST: Final = 100_000
+PARSED_TO: Final = 2
+"""Lists within lists that are looked at for text of JSON."""
 VALUE_CELLS: Final = 400
 """Characters of one value in a pane."""
 _DIGEST: Final = re.compile(r"(?:([a-z0-9]{3,10}):)?([0-9a-f]{32,128})")
@@ -92,23 +96,36 @@ def _pinned(node: Node) -> str:
 
 def shown(value: Any, most: int = SHOWN) -> str:
     """Return a value as people read it, cleaned: names of parts with their values, digests in groups, much of it counted."""
+    text = _shown(value, most, 0)
+    limit = VALUE_CELLS if most == SHOWN else 100 * VALUE_CELLS
+    return text if len(text) <= limit else f"{text[:limit]} and {len(text) - limit:,} characters more"
+
+
+def _shown(value: Any, most: int, depth: int) -> str:
     if isinstance(value, str):
         found = _DIGEST.fullmatch(value)
         if found is not None:
             return f"{found[1] or ''} {digest(found[2])}".strip()
-        text = one_line(value)
-    elif isinstance(value, Mapping):
-        parts = [f"{name} {shown(part, most)}" for name, part in list(value.items())[:most]]
-        text = clean("; ".join(parts)) + rest(len(value), most)
-    elif isinstance(value, list | tuple):
-        if value and all(isinstance(one, Mapping) for one in value):
-            text = "; ".join(shown(one, most) for one in value[:most]) + rest(len(value), most)
-        else:
-            text = ", ".join(shown(one, most) for one in value[:most]) + rest(len(value), most)
-    else:
-        text = clean(text_of(value))
-    limit = VALUE_CELLS if most == SHOWN else 100 * VALUE_CELLS
-    return text if len(text) <= limit else f"{text[:limit]} and {len(text) - limit:,} characters more"
+        parsed = _parsed(value) if depth <= PARSED_TO else None
+        return one_line(value) if parsed is None else _shown(parsed, most, max(1, depth))
+    if isinstance(value, Mapping):
+        parts = [f"{one_line(str(name))} {_shown(part, most, depth + 1)}" for name, part in list(value.items())[:most]]
+        text = ("; " if depth == 0 else ", ").join(parts) + rest(len(value), most)
+        return f"({text})" if depth > 1 or (depth == 1 and len(value) > 1) else text
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(one, most, depth + 1) for one in value[:most]) + rest(len(value), most)
+    return clean(text_of(value))
+
+
+def _parsed(text: str) -> Any:
+    """Return what a text of JSON holds, a list or an object; None where it is none: tools keep such values as text."""
+    if text[:1] not in ("[", "{") or len(text) > PARSED_AT_MOST:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list | dict) and found else None
 
 
 def rest(count: int, most: int = SHOWN) -> str:
@@ -155,7 +172,13 @@ def lines(facts: Facts, standing: Standing, cells: int, glyphs: Glyphs, *, whole
         name, value = next(iter(node.digests.items()))
         title += [(f"   {clean(name)} ", "dim"), (clean(digest(value)), "")]
     who: Line = [(f"{facts.person}, {words.day(node.t)} ", "dim")]
-    top = [both_ends(title, who, cells, glyphs.ellipsis)]
+    if line_width(title) + line_width(who) + 1 <= cells:
+        top = [both_ends(title, who, cells, glyphs.ellipsis)]
+    else:
+        top = [
+            fit_line(title, cells, glyphs.ellipsis),
+            *field("declared", f"{facts.person}, {words.day(node.t)}", cells),
+        ]
     top += _wrong(facts, standing, states, cells, glyphs)
     top += _relation(facts, cells, glyphs)
     lacking = node.missing()
@@ -232,12 +255,13 @@ def _about(entity: str, standing: Standing, cells: int, glyphs: Glyphs) -> list[
         sign, word, _ = words.gate_state(one.verdict, glyphs)
         if one.recalled:
             sign, word, _ = glyphs.state("recalled")
-        out += field("handoff", f"{one.crossing}: {sign} {word}", cells, "bad" if one.recalled else "")
+        whose = "" if one.model == entity else f"{one.title}, "
+        out += field("handoff", f"{whose}{one.crossing}: {sign} {word}", cells, "bad" if one.recalled else "")
         signed = [
-            f"{glyphs.state('fresh' if fresh else 'stale')[0]} {name} as {role}{'' if fresh else ', stale'}"
+            f"{glyphs.state('fresh' if fresh else 'stale')[0]} {name} ({role}{'' if fresh else ', stale'})"
             for name, role, fresh in one.signed
         ]
-        out += bullets("signed", signed, cells, sign=" ") if signed else []
+        out += field("  signed", ", ".join(signed), cells) if signed else []
     out += bullets("decisions", [f"{code}  {choice}" for code, choice in standing.decisions.get(entity, ())], cells)
     asked = [f"{code}  {state}: {text}" for code, state, text in standing.questions.get(entity, ())]
     return [*out, *bullets("questions", asked, cells)]

@@ -140,18 +140,24 @@ def read_groups(project: Project, desk: Desk, by: str, text: str, found: Sequenc
     made = graph.overview(by, None if everything else found)
     rows = []
     for value, count in made.groups:
-        links = [
-            (_shown(a, by), _shown(b, by), number) for a, b, number in made.links if value in (a, b) and a != b
-        ]
-        rows.append(Group(f"{by}:{value}", _shown(value, by), count, _term(by, value, text), tuple(links[:LINKS_AT_MOST])))
+        links = [(_shown(a, by), _shown(b, by), number) for a, b, number in made.links if value in (a, b) and a != b]
+        rows.append(
+            Group(f"{by}:{value}", _shown(value, by), count, _term(by, value, text), tuple(links[:LINKS_AT_MOST]))
+        )
     parts = len(made.components)
-    said = f"{plural(parts, 'part')} hang together, the largest with {plural(made.components[0], 'node')}" if parts > 1 else ""
+    said = (
+        f"{plural(parts, 'part')} hang together, the largest with {plural(made.components[0], 'node')}"
+        if parts > 1
+        else ""
+    )
     if made.back:
-        said += f"{'; ' if said else ''}{plural(made.back, 'edge')} close a cycle"
+        said += f"{'; ' if said else ''}{plural(made.back, 'edge closes', 'edges close')} a cycle"
     if made.strange:
         said += f"{'; ' if said else ''}{plural(made.strange, 'edge')} of a newer release left out"
     total = sum(count for _, count in made.groups)
-    first = () if everything else (Group("everything", "everything recorded", len(graph.arrays.everything()), EVERYTHING),)
+    first = (
+        () if everything else (Group("everything", "everything recorded", len(graph.arrays.everything()), EVERYTHING),)
+    )
     return Groups(by, (*first, *rows), total, said)
 
 
@@ -198,7 +204,11 @@ def _is_compound(value: str) -> bool:
 def group_line(group: Group, most: int, cells: int, glyphs: Glyphs) -> Line:
     """Return a group as a line: how many, a bar in proportion to `most`, its value."""
     bar = BAR_CELLS if cells >= 76 else 10 if cells >= 48 else 0
-    filled = max(1, round(bar * group.count / most)) if bar and most and group.count else 0
+    filled = (
+        min(bar, max(1, round(bar * group.count / most)))
+        if bar and most and group.count and group.term != EVERYTHING
+        else 0
+    )
     out: Line = [(f"{group.count:>10,}  ", "bold")]
     if bar:
         out += [(glyphs["bar full"] * filled, "accent"), (" " * (bar - filled) + "  ", "")]
@@ -208,7 +218,9 @@ def group_line(group: Group, most: int, cells: int, glyphs: Glyphs) -> Line:
 
 def group_lines(group: Group, by: str, cells: int, glyphs: Glyphs) -> list[Line]:
     """Return what is known of a group: how many, what flows in and out."""
-    out: list[Line] = [fit_line([(" ", ""), (group.value, "bold"), (f"   {plural(group.count, 'node')}", "")], cells, glyphs.ellipsis)]
+    out: list[Line] = [
+        fit_line([(" ", ""), (group.value, "bold"), (f"   {plural(group.count, 'node')}", "")], cells, glyphs.ellipsis)
+    ]
     to = f" {glyphs['to']} "
     for at, (first, last, count) in enumerate(group.links):
         out += field("edges" if at == 0 else "", f"{first}{to}{last}   {count:,}", cells)
@@ -227,4 +239,3 @@ def counts(kinds: Mapping[str, int], most: int = 3) -> str:
     if len(listed) > most:
         parts.append(f"{plural(len(listed) - most, 'kind')} more")
     return f"{plural(total, 'node')} ({', '.join(parts)})"
-

@@ -43,9 +43,11 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """A handoff that a node belongs to: its crossing, its verdict, and who signed, in which role, and whether it is still fresh."""
+    """A handoff that a node belongs to: its model, crossing and verdict; who signed, in which role, and whether that is still fresh."""
 
     handoff: str
+    model: str
+    title: str
     crossing: str
     verdict: str
     signed: tuple[tuple[str, str, bool], ...] = ()
@@ -60,7 +62,7 @@ class Standing:
         recalls: the recalls that stand, oldest first.
         tainted: local number -> bits, bit n for recall n, for all that came of something recalled.
         failed: local numbers of checks and runs that failed.
-        crossed: node -> the handoffs it belongs to, oldest first.
+        crossed: node -> the handoffs it belongs to, newest first.
         decisions: node -> (code, choice).
         questions: node -> (code, state, text).
         not_judged: how many older handoffs were not looked at.
@@ -81,11 +83,13 @@ class Standing:
         found = ["recalled"] if any(one.entity == entity for one in self.recalls) else []
         found += ["tainted"] if no in self.tainted else []
         found += ["failed"] if no in self.failed else []
-        crossed = self.crossed.get(entity, ())
+        crossed = [
+            one for one in self.crossed.get(entity, ()) if one.model == entity
+        ]  # what goes along has no gate of its own
         if any(not fresh for one in crossed for _, _, fresh in one.signed):
             found.append("stale")
-        waits = [one.verdict for one in crossed if one.verdict not in ENDED]
-        return tuple(dict.fromkeys([*found, *(words.VERDICT_STATE.get(verdict, verdict) for verdict in waits[-1:])]))
+        found += ["gate"] if any(one.verdict not in ENDED for one in crossed) else []
+        return tuple(found)
 
     def taints(self, no: int | None) -> list[Recalled]:
         """Return the recalls of what a node came from."""
@@ -125,7 +129,10 @@ def read(project: Project) -> Standing:
     waiting = [
         entity
         for entity, found in crossed.items()
-        if any(one.verdict not in ENDED or not all(fresh for *_, fresh in one.signed) for one in found)
+        if any(
+            one.model == entity and (one.verdict not in ENDED or not all(fresh for *_, fresh in one.signed))
+            for one in found
+        )
     ]
     loud = {graph.find(entity) for entity in (*waiting, *(one.entity for one in recalls))}
     loud |= set(graph.select("attr.outcome:failed,kind:check"))
@@ -149,13 +156,23 @@ def read_recalls(project: Project) -> tuple[tuple[Recalled, ...], dict[int, int]
     return tuple(found), tainted
 
 
+def read_bad(project: Project, kind: str) -> dict[str, str]:
+    """Return the nodes of a kind that are `recalled`, or `tainted` by what they came from."""
+    recalls, tainted = read_recalls(project)
+    graph = project.graph
+    found = {row.id: "tainted" for row in graph.rows(graph.ordered(tainted)) if row.kind == kind}
+    return found | {one.entity: "recalled" for one in recalls if one.entity.partition(":")[0] == kind}
+
+
 def _crossed(project: Project) -> tuple[dict[str, list[Crossed]], int]:
-    """Return the handoffs by node, oldest first, and how many were not judged."""
+    """Return the handoffs by node, newest first, and how many were not judged."""
     found: dict[str, list[Crossed]] = {}
     handoffs = project.handoffs()
-    for at, handoff in reversed(list(enumerate(handoffs))):
+    for at, handoff in enumerate(handoffs):
         crossing = words.crossing(handoff.opened.from_stage, handoff.opened.to_stage)
-        one = Crossed(handoff.id, crossing, NOT_JUDGED)
+        model = handoff.opened.model
+        title = clean(project.row(model).title)
+        one = Crossed(handoff.id, model, title, crossing, NOT_JUDGED)
         if at < JUDGED_AT_MOST:
             try:
                 status = project.look(handoff.id).status
@@ -169,7 +186,7 @@ def _crossed(project: Project) -> tuple[dict[str, list[Crossed]], int]:
                     for s in some
                 )
                 recalled = any(reason.code == "recalled" for reason in status.reasons)
-                one = Crossed(handoff.id, crossing, status.verdict, signed, recalled)
+                one = Crossed(handoff.id, model, title, crossing, status.verdict, signed, recalled)
         for entity in dict.fromkeys((handoff.opened.model, *handoff.entities)):
             found.setdefault(entity, []).append(one)
     return found, max(0, len(handoffs) - JUDGED_AT_MOST)

@@ -5,15 +5,17 @@ A tree grows as it is opened: what lies under a line is asked of the graph (whic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from carnet_tui.glyphs import Glyphs
-from carnet_tui.text import Line, both_ends, clean, fit_line, plural
+from carnet_tui.text import Line, both_ends, clean, fit_line
+from carnet_tui.views.lineage_asked import Around, Asked, numbers
+from carnet_tui.views.lineage_rows import counts
 
 if TYPE_CHECKING:
-    from carnet_store import EntityRow, TreeLine
+    from carnet_store import EntityRow, Project, TreeLine
 
 WORDS = {
     "up": {"used": "used", "made": "made by", "from": "comes from"},
@@ -108,13 +110,12 @@ class Side:
         return owner
 
 
-def rows(sides: Sequence[Side], heads: Sequence[str]) -> list[TreeRow]:
-    """Return the lines of a tree's sides, one after the other, each under its head (where there is one); lines count from 1."""
+def rows(sides: Sequence[Side]) -> list[TreeRow]:
+    """Return the lines of a tree's sides, one after the other, each under a head; lines count from 1, heads do not."""
     out: list[TreeRow] = []
     count = 0
-    for side, head in zip(sides, heads, strict=True):
-        if head:
-            out.append(TreeRow(None, side.name, head=head))
+    for side in sides:
+        out.append(TreeRow(None, side.name, head=headline(side.name, None)))
         made = _lines(side, count)
         count += len(made)
         out += made
@@ -155,24 +156,48 @@ def _lines(side: Side, before: int) -> list[TreeRow]:
 
 
 def _pointed(one: TreeRow, number_of: dict[str, int]) -> TreeRow:
-    from dataclasses import replace
-
     # The roots of a bare side have no line: the head above says where they are.
     return replace(one, seen=number_of.get(one.row.id, 0) if one.row is not None else 0)
+
+
+def read(project: Project, asked: Asked, limit: int) -> list[Side]:
+    """Return the sides of what is asked for, at most `limit` lines each: of a node both, of a set one tree within it; on the store's thread."""
+    graph = project.graph
+    if not isinstance(asked, Around) or not asked.runs:
+        lines = graph.forest(numbers(graph, asked), limit=limit)
+        side = Side("up", [one.row for one in lines if not one.depth])
+        side.put(lines)
+        return [side]
+    no = graph.find(asked.entity)
+    if no is None or not graph.lineage({no}):
+        return []
+    sides: list[Side] = []
+    for name, hops in (("up", asked.up), ("down", asked.down)):
+        if hops or (name == "down" and not sides):
+            side = Side(name, [project.row(asked.entity)], bare=bool(sides))
+            side.put(graph.tree(asked.entity, up=name == "up", hops=hops, limit=limit) if hops else ())
+            sides.append(side)
+    return sides
+
+
+def opened(project: Project, side: Side, entity: str, most: int) -> list[TreeLine]:
+    """Return what lies under a node, `most` lines of it beyond those that are known; on the store's thread."""
+    known = len(side.near.get(entity, ()))
+    return project.graph.tree(entity, up=side.name == "up", hops=1, limit=1 + known + most)
 
 
 # --- a line as cells --------------------------------------------------------------------------------------------------
 
 
-def line(
-    one: TreeRow, cells: int, glyphs: Glyphs, mark: tuple[str, str, str] = ("", "", ""), digits: int = 0
-) -> Line:
+def line(one: TreeRow, cells: int, glyphs: Glyphs, mark: tuple[str, str, str] = ("", "", ""), digits: int = 0) -> Line:
     """Return a line; `mark` is what is up with its node, `digits` the width of line numbers (0: they are not shown)."""
     if one.row is None:
         return fit_line([(one.head, "title")], cells, glyphs.ellipsis)
     out: Line = [(f"{one.number:>{digits}} ", "dim")] if digits else []
     out.append((_branch(one, cells, glyphs), "rule"))
-    words = ", ".join(WORDS[one.side].get(part, clean(part)) for part in one.relation.split(", ")) if one.relation else ""
+    words = (
+        ", ".join(WORDS[one.side].get(part, clean(part)) for part in one.relation.split(", ")) if one.relation else ""
+    )
     out.append((f"{words} " if words else "", "dim"))
     out.append((f"{clean(one.row.kind)} ", "dim"))
     sign, word, style = mark
@@ -203,13 +228,9 @@ def _branch(one: TreeRow, cells: int, glyphs: Glyphs) -> str:
     return before + "".join(bar if follows else "  " for follows in rails) + (end if one.last else tee) + " "
 
 
-def headline(side: str, kinds: dict[str, int] | None) -> str:
+def headline(side: str, kinds: Mapping[str, int] | None) -> str:
     """Return the head over a side: `COMES FROM  41 nodes (12 datasets, 29 runs)`."""
     title = "COMES FROM" if side == "up" else "CAME OF IT"
     if kinds is None:
         return title
-    total = sum(kinds.values())
-    if not total:
-        return f"{title}  nothing recorded"
-    parts = ", ".join(plural(count, kind) for kind, count in kinds.items())
-    return f"{title}  {plural(total, 'node')} ({parts})"
+    return f"{title}  {counts(kinds, 4) if any(kinds.values()) else 'nothing recorded'}"

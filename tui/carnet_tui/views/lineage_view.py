@@ -1,76 +1,165 @@
-"""A node of the lineage as lines: its neighbours as leaves of the map, its facts, what a change of it would touch."""
+"""What the lineage screen shows: read for it on the store's thread, and its head as lines; the map's leaves and folds."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from carnet_store.domain.selection import around
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.graph_layout import Leaf
-from carnet_tui.text import Line, both_ends, clean, digest, fit_line, line_width, plural
-from carnet_tui.views import words
-from carnet_tui.views.fields import bullets, field, one_line, section
+from carnet_tui.layers_picture import Picture, of_focus
+from carnet_tui.text import Line, both_ends, clean, fit, fit_line, line_width, plural, width
+from carnet_tui.views import lineage_asked, lineage_standing
+from carnet_tui.views.lineage_asked import Around, Asked
+from carnet_tui.views.lineage_rows import counts
+from carnet_tui.views.lineage_standing import Standing
 
 if TYPE_CHECKING:
-    from carnet_store import EntityRow, Project
-    from carnet_store.domain.lineage import Node
+    from carnet_store import EntityRow, Focus, Fold, Project, Totals
 
-SHOWN = 40
-"""Parameters, metrics and attributes that a node's facts list; the rest is counted."""
 KINDS = (
     "dataset", "run", "code", "environment", "document", "model", "feature", "criteria", "check", "review", "drill",
     "deployment", "incident", "glossary",
 )  # fmt: skip
 """Kinds of nodes that a person may declare, in the order in which they are offered."""
-
-
-def leaf(row: EntityRow, relation: str = "") -> Leaf:
-    """Return an entity as a leaf of the map."""
-    return Leaf(row.id, clean(row.kind), clean(row.title), relation)
-
-
-def leaves(rows: Sequence[tuple[str, EntityRow]]) -> list[Leaf]:
-    """Return neighbours as leaves, each once: several relations to one neighbour stand in one word."""
-    found: dict[str, Leaf] = {}
-    for relation, row in rows:
-        held = found.get(row.id)
-        found[row.id] = leaf(row, f"{held.relation}, {relation}" if held else relation)
-    return list(found.values())
+TABS = (("focus", "Focus"), ("tree", "Tree"), ("list", "List"), ("overview", "Overview"))
+"""The views of one selection: name, title."""
+FOLD = "fold "
+"""How the key of a fold in a picture begins: `fold SIDE KIND PARENT`."""
+RELATED = {"used": "used", "from": "comes from", "made": "made"}
 
 
 @dataclass(frozen=True, slots=True)
-class Related:
-    """What the record says about nodes beside their own facts: decisions, questions and handoffs by node. Cleaned texts."""
+class Scene:
+    """What is shown, as far as the first frame needs it.
 
-    decisions: Mapping[str, Sequence[tuple[str, str]]]
-    """Node -> (code, choice)."""
-    questions: Mapping[str, Sequence[tuple[str, str, str]]]
-    """Node -> (code, state, text)."""
-    handoffs: Mapping[str, Sequence[tuple[str, str, str]]]
-    """Node -> (id, crossing, verdict)."""
+    Attributes:
+        asked: what was asked for.
+        text: its expression.
+        centre: the node in the middle; None for a set.
+        focus: what is drawn; None where it is too much for a picture.
+        nos: local numbers of what is drawn.
+        numbers: the nodes of a set, newest first; None while they were not looked up.
+        kinds: how many of the set there are of each kind.
+        totals: how much lies before and after the centre in all; None while it was not counted.
+        picture: `focus` as cells, where it is more than one hop or a set; `marks` are what it was drawn with.
+    """
+
+    asked: Asked
+    text: str
+    centre: EntityRow | None
+    focus: Focus | None
+    nos: Mapping[str, int]
+    numbers: Sequence[int] | None = None
+    kinds: Mapping[str, int] | None = None
+    totals: Totals | None = None
+    picture: Picture | None = None
+    marks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def edges(self) -> list[tuple[str, str]]:
+        """The edges that the picture draws, as keys from left to right."""
+        focus = self.focus
+        if focus is None:
+            return []
+        found = [(link.first, link.last) for link in focus.links if not link.back]
+        for fold in focus.folds:
+            key = fold_key(fold)
+            found.append((key, fold.parent) if fold.side == "up" else (fold.parent, key))
+        return found
+
+    @property
+    def name(self) -> str:
+        """What a trail calls it: the node, or the expression where that says more; cleaned."""
+        if self.centre is not None and self.asked == Around(self.centre.id):
+            return clean(self.centre.title)
+        return clean(self.text)
 
 
-NOTHING_RELATED = Related({}, {}, {})
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where one was: what was shown, in which view, the row one left it by, and in which project."""
+
+    asked: Asked
+    name: str
+    view: str
+    cursor: str
+    fold: str
+    group: str
+    project: str
 
 
-def related(project: Project) -> Related:
-    """Read what is about which node; one pass over decisions, questions and handoffs."""
-    decisions: dict[str, list[tuple[str, str]]] = {}
-    questions: dict[str, list[tuple[str, str, str]]] = {}
-    handoffs: dict[str, list[tuple[str, str, str]]] = {}
-    for d in project.decisions():
-        for entity in d.decision.about:
-            decisions.setdefault(entity, []).append((project.code(d.id), one_line(d.decision.choice)))
-    for q in project.questions():
-        for entity in q.question.about:
-            questions.setdefault(entity, []).append((project.code(q.id), q.state, one_line(q.question.text)))
-    for handoff in project.handoffs():
-        crossing = words.crossing(handoff.opened.from_stage, handoff.opened.to_stage)
-        for entity in dict.fromkeys((handoff.opened.model, *handoff.entities)):
-            handoffs.setdefault(entity, []).append((handoff.id, crossing, verdict_of(project, handoff.id)))
-    return Related(decisions, questions, handoffs)
+def read_scene(project: Project, asked: Asked | None, standing: Standing, glyphs: Glyphs) -> Scene | None:
+    """Read what the first frame needs; without `asked` for the newest model. None where nothing is declared.
+
+    Raises:
+        SelectionError: an expression cannot be read. NotFound, Usage: it names a node or a person that is not there.
+    """
+    graph = project.graph
+    if asked is None:
+        row = lineage_asked.centre_of(project)
+        if row is None:
+            return None
+        asked = Around(row.id)
+    if isinstance(asked, Around):
+        no = graph.find(asked.entity)
+        if no is None or not graph.lineage({no}):  # an edge of a newer bundle may lead there, or nothing does
+            return Scene(asked, around(asked.entity), project.row(asked.entity), None, {}, (), {})
+    text = lineage_asked.expression(graph, asked)
+    if isinstance(asked, Around):
+        keep = lineage_standing.to_keep(project, standing, asked.entity, asked.up, asked.down)
+        focus = lineage_asked.focus(graph, asked, keep)
+        return _drawn(Scene(asked, text, project.row(asked.entity), focus, _numbered(project, focus)), standing, glyphs)
+    found = lineage_asked.numbers(graph, asked)
+    drawn = lineage_asked.drawing(project, found)
+    return _drawn(Scene(asked, text, None, drawn, _numbered(project, drawn), found), standing, glyphs)
+
+
+def read_rest(project: Project, scene: Scene, standing: Standing, glyphs: Glyphs) -> Scene:
+    """Return a scene with what needs the whole graph: totals, the numbers of the set; and nothing folded away that must be seen."""
+    graph = project.graph
+    if isinstance(scene.asked, Around) and scene.focus is None:
+        return scene
+    found = lineage_asked.numbers(graph, scene.asked) if scene.numbers is None else scene.numbers
+    scene = replace(scene, numbers=found, kinds=graph.by_kind(found))
+    if not isinstance(scene.asked, Around):
+        return _drawn(scene, standing, glyphs)
+    keep = lineage_standing.to_keep(project, standing, scene.asked.entity, scene.asked.up, scene.asked.down)
+    focus = lineage_asked.focus(graph, scene.asked, keep)
+    totals = graph.totals(scene.asked.entity)
+    if focus != scene.focus:
+        scene = replace(scene, focus=focus, nos=_numbered(project, focus), picture=None)
+    return _drawn(replace(scene, totals=totals), standing, glyphs)
+
+
+def _drawn(scene: Scene, standing: Standing, glyphs: Glyphs) -> Scene:
+    """Return a scene with its picture, where it has one: laying out a hundred nodes takes longer than a key may."""
+    focus = scene.focus
+    if focus is None or (isinstance(scene.asked, Around) and scene.asked.near):
+        return scene
+    marks: dict[str, tuple[str, str]] = {}
+    for one in focus.nodes:
+        sign, word, style = lineage_standing.mark(standing.states(one.row.id, scene.nos.get(one.row.id)), glyphs)
+        if sign:
+            marks[one.row.id] = (" ".join(part for part in (sign, word) if part), style)
+    if scene.picture is not None and marks == scene.marks:
+        return scene
+    picture = of_focus(focus, plain=glyphs.plain, ellipsis=glyphs.ellipsis, marks=marks)
+    return replace(scene, picture=picture, marks=marks)
+
+
+def fold_key(fold: Fold) -> str:
+    """Return the key under which a picture draws a fold."""
+    return f"{FOLD}{fold.side} {fold.kind} {fold.parent}"
+
+
+def _numbered(project: Project, focus: Focus | None) -> dict[str, int]:
+    if focus is None:
+        return {}
+    found = ((one.row.id, project.graph.find(one.row.id)) for one in focus.nodes)
+    return {entity: no for entity, no in found if no is not None}
 
 
 def verdict_of(project: Project, handoff: str) -> str:
@@ -83,172 +172,148 @@ def verdict_of(project: Project, handoff: str) -> str:
         return "cannot be judged here"
 
 
-def headline(this: Leaf, ups: int, downs: int, cells: int, glyphs: Glyphs) -> Line:
-    """Return the line above the map: what is looked at, and how much lies one step away."""
-    left: Line = [(" ", ""), (f"{this.kind} ", "dim"), (this.name, "bold")]
-    right: Line = [(f"   comes from {ups:,}   used by {downs:,} ", "dim")] if cells >= 60 else []
-    return both_ends(left, right, cells, glyphs.ellipsis)
+# --- the map ----------------------------------------------------------------------------------------------------------
+
+
+def leaf(row: EntityRow, mark: tuple[str, str, str] = ("", "", ""), relation: str = "") -> Leaf:
+    """Return an entity as a leaf of the map; `mark` is what is up with it."""
+    sign, word, style = mark
+    return Leaf(row.id, clean(row.kind), clean(row.title), relation, sign, word, style, bool(sign))
+
+
+def leaves(scene: Scene, standing: Standing, glyphs: Glyphs) -> tuple[list[Leaf], list[Leaf]]:
+    """Return what a node comes from and what came of it, one hop, each once; several relations stand in one text."""
+    focus = scene.focus
+    if focus is None:
+        return [], []
+    relations: dict[str, list[str]] = {}
+    closing: set[str] = set()
+    for link in focus.links:
+        if focus.centre in (link.src, link.dst) and link.src != link.dst:
+            other = link.dst if link.src == focus.centre else link.src
+            relations.setdefault(other, []).append(link.relation)
+            closing |= {other} if link.back else set()
+    sides: tuple[list[Leaf], list[Leaf]] = ([], [])
+    for one in focus.nodes:
+        if one.row.id == focus.centre:
+            continue
+        entity = one.row.id
+        states = standing.states(entity, scene.nos.get(entity))
+        if entity in closing and not set(states) & set(lineage_standing.LOUD):
+            states = ("cycle",)
+        mark = lineage_standing.mark(states, glyphs)
+        made = leaf(one.row, mark, ", ".join(dict.fromkeys(relations.get(entity, ()))))
+        # A sign alone says little against many siblings: only what must be seen keeps its place.
+        keep = scene.nos.get(entity) in standing.loud or entity in closing
+        sides[0 if one.hops < 0 else 1].append(replace(made, keep=keep))
+    return sides
+
+
+def folds(scene: Scene) -> dict[str, dict[str, int]]:
+    """Return how many neighbours of the centre are not at hand, by side and kind."""
+    found: dict[str, dict[str, int]] = {"up": {}, "down": {}}
+    focus = scene.focus
+    if focus is None:
+        return found
+    for fold in focus.folds:
+        if fold.parent == focus.centre:
+            found[fold.side][clean(fold.kind)] = found[fold.side].get(clean(fold.kind), 0) + fold.count
+    return found
+
+
+def relation_of(scene: Scene, entity: str) -> tuple[str, bool]:
+    """Return how a drawn node hangs together with the centre, in words, and whether such an edge closes a cycle."""
+    focus = scene.focus
+    if focus is None or entity == focus.centre:
+        return "", False
+    if scene.centre is None:
+        return "", any(link.back for link in focus.links if entity in (link.src, link.dst))
+    names = {one.row.id: clean(one.row.title) for one in focus.nodes}
+    said, back = [], False
+    for link in focus.links:
+        if {link.src, link.dst} == {focus.centre, entity}:
+            via = f" by {names.get(link.via, 'a run')}" if link.via else ""
+            said.append(f"{names[link.src]} {RELATED.get(link.relation, clean(link.relation))} {names[link.dst]}{via}")
+            back = back or link.back
+    return "; ".join(said), back
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+def headline(scene: Scene, mark: tuple[str, str, str], cells: int, glyphs: Glyphs, small: str = "") -> Line:
+    """Return the line above a view: what is looked at, and how much lies before and after it; `small` is a view's title in a small terminal."""
+    tail: Line = [(f"  {small} ", "dim")] if small else []
+    if scene.centre is None:
+        what = counts(scene.kinds) if scene.kinds is not None else plural(len(scene.numbers or ()), "node")
+        return both_ends([(" ", ""), (what, "bold")], tail, cells, glyphs.ellipsis)
+    sign, word, style = mark
+    left: Line = [(" ", ""), (f"{clean(scene.centre.kind)} ", "dim"), (clean(scene.centre.title), "bold")]
+    if sign:
+        left += [(f"  {' '.join(part for part in (sign, word) if part)}", style)]
+    for text in _totals(scene, glyphs):
+        right: Line = [(f"   {text} ", "dim"), *tail]
+        if line_width(left) + line_width(right) <= cells or (small and line_width(right) + 8 <= cells):
+            return both_ends(left, right, cells, glyphs.ellipsis)
+    return both_ends(left, tail, cells, glyphs.ellipsis)
+
+
+def _totals(scene: Scene, glyphs: Glyphs) -> list[str]:
+    """Return what lies before and after the centre in words, the longest text first."""
+    above, below = glyphs["above"], glyphs["below"]
+    if scene.totals is None:
+        ups, downs = (_near(scene, side) for side in ("up", "down"))
+        return [f"comes from {ups:,}   used by {downs:,}", f"{above}{ups:,} {below}{downs:,}"]
+    up, down = scene.totals.up, scene.totals.down
+    ups, downs = scene.totals.ups, scene.totals.downs
+    data = f" ({plural(up['dataset'], 'dataset')})" if up.get("dataset") else ""
+    live = f" ({down['deployment']:,} deployed)" if down.get("deployment") else ""
+    return [
+        f"{above} {ups:,} up{data}  {below} {downs:,} down{live}",
+        f"{above} {ups:,} up  {below} {downs:,} down",
+        f"{above}{ups:,} {below}{downs:,}",
+    ]
+
+
+def _near(scene: Scene, side: str) -> int:
+    focus = scene.focus
+    if focus is None:
+        return 0
+    hop = -1 if side == "up" else 1
+    return sum(one.hops == hop for one in focus.nodes) + focus.hidden(focus.centre, side)
+
+
+def tabs(view: str, text: str, cells: int, glyphs: Glyphs) -> Line:
+    """Return the views by name, the one shown marked, and the expression that all of them show."""
+    left: Line = [(" ", "")]
+    for name, title in TABS:
+        left += [(title, "here" if name == view else "dim"), ("  ", "")]
+    room = cells - line_width(left) - 3
+    if room < 8:
+        return fit_line(left, cells, glyphs.ellipsis)
+    return both_ends(left, [(f"  {fit(clean(text), room, glyphs.ellipsis)} ", "")], cells, glyphs.ellipsis)
+
+
+def rule(names: Sequence[str], here: str, note: str, cells: int, glyphs: Glyphs) -> Line:
+    """Return the rule under the head; in it, where there is one, the way one came, and a note at its end (the order of a list)."""
+    right: Line = [(f" {note} ", "dim"), (glyphs["rule"] * 2, "rule")] if note and width(note) + 20 < cells else []
+    room = cells - line_width(right)
+    left: Line = trail(names, here, room - 4, glyphs) if names else []
+    fill = room - line_width(left)
+    return [*left, (glyphs["rule"] * fill, "rule"), *right]
 
 
 def trail(names: Sequence[str], here: str, cells: int, glyphs: Glyphs) -> Line:
-    """Return the way one came, the oldest steps left out where there is no room."""
+    """Return the way one came, the oldest steps left out where there is no room; no wider than `cells`."""
     to = f" {glyphs['to']} "
     kept = list(names)
     while True:
-        line: Line = [(" trail  ", "dim"), *([(f"{glyphs.ellipsis}{to}", "dim")] if len(kept) < len(names) else [])]
+        line: Line = [(" ", ""), *([(f"{glyphs.ellipsis}{to}", "dim")] if len(kept) < len(names) else [])]
         for name in kept:
-            line += [(name, ""), (to, "dim")]
-        line.append((here, "accent"))
-        if line_width(line) <= cells or not kept:
+            line += [(fit(name, 24, glyphs.ellipsis), ""), (to, "dim")]
+        line += [(here, "accent"), (" ", "")]
+        if line_width(line) <= cells:
+            return line
+        if not kept:
             return fit_line(line, cells, glyphs.ellipsis)
         kept.pop(0)
-
-
-def facts(node: Node, person: str, about: Related, cells: int, glyphs: Glyphs, relation: str = "") -> list[Line]:
-    """Return what is known of a node; `person` is the name of who declared it, cleaned."""
-    title: Line = [(" ", ""), (f"{clean(node.kind)} ", "dim"), (clean(node.title), "bold")]
-    if node.digests:
-        name, value = next(iter(node.digests.items()))
-        title += [(f"   {clean(name)} ", "dim"), (clean(digest(value)), "")]
-    who: Line = [(f"{person}, {words.day(node.t)} ", "dim")]
-    top = [both_ends(title, who, cells, glyphs.ellipsis)]
-    if relation:
-        top += field("here", relation, cells, "dim")
-    lacking = node.missing()
-    if lacking:
-        top += field("missing", f"{', '.join(lacking)}: name it, so that others can find it again", cells, "warn")
-    if node.conflicts:
-        top += field("conflict", f"said apart by two people: {clean(', '.join(node.conflicts))}", cells, "bad")
-    return [*top, *_values(node, cells), *_about(node.id, about, cells, glyphs)]
-
-
-def _values(node: Node, cells: int) -> list[Line]:
-    out: list[Line] = []
-    if node.params:
-        out += field("params", _pairs(node.params), cells)
-    if node.metrics:
-        texts = [
-            f"{m.name} {m.value}{' ' + m.unit if m.unit else ''}" + _where(m.split, m.slice)
-            for m in node.metrics[:SHOWN]
-        ]
-        out += field("metrics", clean("   ".join(texts)) + _rest(len(node.metrics)), cells)
-    for row in node.criteria[:SHOWN]:
-        rule = f"{row.metric} {row.op} {row.value}{' ' + row.unit if row.unit else ''}{_where(row.split, row.slice)}"
-        out += field("criterion" if row is node.criteria[0] else "", clean(rule), cells)
-    if node.attrs:
-        for name, value in list(node.attrs.items())[:SHOWN]:
-            out += field(clean(name), _plain(value), cells)
-    for name, value in list(node.digests.items())[1:SHOWN]:
-        out += field(clean(name), clean(digest(value)), cells)
-    if node.source:
-        out += field("from", clean(" ".join(node.source)), cells)
-    return out
-
-
-def _where(split: str, slice_: str) -> str:
-    inside = ", ".join(one for one in (split, slice_) if one)
-    return f" ({inside})" if inside else ""
-
-
-def _pairs(values: Mapping[str, str]) -> str:
-    shown = "   ".join(f"{name} {value}" for name, value in list(values.items())[:SHOWN])
-    return clean(shown) + _rest(len(values))
-
-
-def _rest(count: int) -> str:
-    return f"   and {count - SHOWN} more" if count > SHOWN else ""
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return clean(", ".join(str(one) for one in value))
-    if isinstance(value, Mapping):
-        return clean(", ".join(f"{key} {one}" for key, one in value.items()))
-    return one_line(str(value))
-
-
-def _about(entity: str, about: Related, cells: int, glyphs: Glyphs) -> list[Line]:
-    out: list[Line] = []
-    for _, crossing, verdict in about.handoffs.get(entity, ()):
-        sign, word, _ = words.gate_state(verdict, glyphs)
-        out += field("handoff", f"{crossing}: {sign} {word}", cells)
-    out += bullets("decisions", [f"{code}  {choice}" for code, choice in about.decisions.get(entity, ())], cells)
-    asked = [f"{code}  {state}: {text}" for code, state, text in about.questions.get(entity, ())]
-    return [*out, *bullets("questions", asked, cells)]
-
-
-@dataclass(frozen=True, slots=True)
-class Impact:
-    """What a change of a node would touch. `downstream` counts by kind; `touched` are (title, crossing, who signed)."""
-
-    title: str
-    downstream: Mapping[str, int]
-    steps: int
-    touched: Sequence[tuple[str, str, Sequence[str]]]
-    packages: Sequence[tuple[str, str]]
-    """Handoffs whose package has it and that nobody signed: (title, crossing)."""
-    below: Sequence[tuple[str, str]]
-    """Handoffs of what came of it: (title, crossing)."""
-
-
-def impact(project: Project, entity: str) -> Impact:
-    """Walk down from a node: what came of it, which packages hold it, whose sign-offs a change of it would turn stale."""
-    from carnet_store import CarnetError
-
-    down = project.walk(entity, up=False)
-    reached = {found for found, _ in down}
-    touched: list[tuple[str, str, Sequence[str]]] = []
-    packages: list[tuple[str, str]] = []
-    below: list[tuple[str, str]] = []
-    for handoff in project.handoffs():
-        crossing = words.crossing(handoff.opened.from_stage, handoff.opened.to_stage)
-        title = clean(project.row(handoff.opened.model).title)
-        try:
-            look = project.look(handoff.id)
-        except CarnetError:
-            continue  # its template is not here: opening the handoff says so
-        held = {row["id"] for row in look.manifest.get("entities", ())} | {
-            (look.manifest.get("criteria") or {}).get("id")
-        }
-        if entity in held:
-            fresh = [s for row in look.status.rows for s in row.signed if s.fresh]
-            names = tuple(
-                f"{clean(project.person_name(s.change.person))} as {words.role(s.predicate.role)}" for s in fresh
-            )
-            if names:
-                touched.append((title, crossing, names))
-            else:
-                packages.append((title, crossing))
-        elif handoff.opened.model in reached or reached & set(handoff.entities):
-            below.append((title, crossing))
-    kinds = Counter(found.partition(":")[0] for found in reached)
-    steps = max((hops for _, hops in down), default=0)
-    return Impact(clean(project.title(entity)), dict(sorted(kinds.items())), steps, touched, packages, below)
-
-
-def impact_lines(found: Impact, cells: int) -> list[Line]:
-    """Return an impact as text."""
-    total = sum(found.downstream.values())
-    kinds = ", ".join(plural(number, kind) for kind, number in found.downstream.items())
-    head = (
-        field("came of it", f"{plural(total, 'node')} within {plural(found.steps, 'step')}: {kinds}", cells)
-        if total
-        else field("came of it", "nothing that the record knows of", cells)
-    )
-    stale = [
-        f"{title}, {crossing}: {', '.join(names)}" for title, crossing, names in found.touched
-    ]  # fmt: skip
-    signoffs = sum(len(names) for _, _, names in found.touched)
-    first = (
-        [*field("stale", f"{plural(signoffs, 'sign-off')} would turn stale if its record changed", cells, "warn"),
-         *bullets("", stale, cells)]
-        if stale
-        else field("stale", "no sign-off stands on it now", cells)
-    )  # fmt: skip
-    second = bullets(
-        "packages", [f"{title}, {crossing}: holds it, not signed yet" for title, crossing in found.packages], cells
-    )
-    third = bullets(
-        "further", [f"{title}, {crossing}: made from what came of it" for title, crossing in found.below], cells
-    )
-    return section(first, second, head, third)

@@ -19,7 +19,7 @@ TRACK_CELLS = 13
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """One handoff of a version: id, from and to stage, verdict, items done of all."""
+    """One handoff of a version: id, from and to stage, verdict, items done of all; whether a recall keeps it shut."""
 
     handoff: str
     start: str
@@ -27,16 +27,18 @@ class Crossing:
     verdict: str
     done: int
     total: int
+    recalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A version with its crossings, oldest first. `t` in ms."""
+    """A version with its crossings, oldest first. `t` in ms; `bad` is `recalled` or `tainted` where it, or what it came from, is recalled."""
 
     entity: str
     title: str
     t: int
     crossings: tuple[Crossing, ...]
+    bad: str = ""
 
     @property
     def stage(self) -> str:
@@ -51,9 +53,10 @@ class ModelRow:
         return going[-1] if going else None
 
 
-def model_row(row: EntityRow, crossings: Sequence[Crossing]) -> ModelRow:
+def model_row(row: EntityRow, crossings: Sequence[Crossing], bad: str = "") -> ModelRow:
     """Return a version's row."""
-    return ModelRow(row.id, clean(row.title), row.t, tuple(crossings))
+    shut = "recalled" if any(crossing.recalled for crossing in crossings) else ""
+    return ModelRow(row.id, clean(row.title), row.t, tuple(crossings), bad or shut)
 
 
 def track(row: ModelRow, glyphs: Glyphs) -> Line:
@@ -95,14 +98,20 @@ def model_line(row: ModelRow, cells: int, now: int, glyphs: Glyphs) -> Line:
     age = pad(words.ago(row.t, now), 5, ">")
     if cells < 60:
         return fit_line(
-            [(pad(row.title, cells - 22, "<", dots) + " ", "bold"), *track(row, glyphs), (f"  {age} ", "dim")],
+            [
+                (pad(_named(row, glyphs), cells - 22, "<", dots) + " ", "bad" if row.bad else "bold"),
+                *track(row, glyphs),
+                (f"  {age} ", "dim"),
+            ],
             cells,
             dots,
         )
     name = 22 if cells < 110 else 32
     drawn = track(row, glyphs)
-    state = fit(words_of(row), cells - name - 1 - TRACK_CELLS - 2 - 8, dots)
-    style = words.gate_state(row.open.verdict, glyphs)[2] if row.open else ""
+    sign, word, red = glyphs.state(row.bad) if row.bad else ("", "", "")
+    said = f"{sign} {word}; {words_of(row)}" if row.bad else words_of(row)
+    state = fit(said, cells - name - 1 - TRACK_CELLS - 2 - 8, dots)
+    style = red or (words.gate_state(row.open.verdict, glyphs)[2] if row.open else "")
     line: Line = [
         (pad(row.title, name, "<", dots) + " ", "bold"),
         *fit_line(drawn, TRACK_CELLS),
@@ -110,6 +119,11 @@ def model_line(row: ModelRow, cells: int, now: int, glyphs: Glyphs) -> Line:
         (f"  {age} ", "dim"),
     ]
     return fit_line(line, cells, dots)
+
+
+def _named(row: ModelRow, glyphs: Glyphs) -> str:
+    """Return the name, on a small terminal with the sign of a recall: there is no room for the words."""
+    return f"{glyphs.state(row.bad)[0]} {row.title}" if row.bad else row.title
 
 
 def legend(glyphs: Glyphs) -> str:

@@ -42,15 +42,17 @@ class Choice(Sheet[str]):
         glyphs: Glyphs,
         about: Sequence[str] = (),
         note: str = "",
+        at: int = -1,
     ) -> None:
         """Take `ways` as (letter, words, value); the value of the taken one is the result.
 
-        A way with an empty letter is taken by the arrows and Enter, or a click, alone.
+        A way with an empty letter is taken by the arrows and Enter, or a click, alone. `at` is the way that Enter takes
+        before an arrow was pressed: only where what follows is shown before it is written.
         """
         super().__init__(title, glyphs=glyphs, note=note)
         self._ways = tuple(ways)
         self._about = tuple(about)
-        self._at = -1  # Enter takes nothing before an arrow was pressed
+        self._at = at  # -1: Enter takes nothing before an arrow was pressed
 
     def compose_sheet(self) -> Iterable[Widget]:
         """Yield what it is about, and the ways."""
@@ -258,8 +260,14 @@ class Preview(Sheet[bool]):
             yield TextBlock(paragraphs(["", self._after], "dim"))
 
     def hints(self) -> Sequence[Hint]:
-        """Return Enter."""
-        return [("⏎", self._verb, ""), ("esc", "leave, nothing written", "")]
+        """Return Enter, and how to read what has no room."""
+        views = self.query(TextView)
+        more = any(view.virtual_size.height > view.size.height > 0 for view in views)
+        return [("⏎", self._verb, ""), *([("↑↓", "read on", "")] if more else []), ("esc", "leave, nothing written", "")]
+
+    def on_mount(self) -> None:
+        """Say how to read on, once it is known whether there is more than room."""
+        self.call_after_refresh(self.complain, "")
 
     def action_write(self) -> None:
         """Write it."""

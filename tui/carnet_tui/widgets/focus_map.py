@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -33,6 +34,13 @@ class FocusMap(Widget, can_focus=True):
     class Opened(Message):
         """Enter, or a click on the chosen spot."""
 
+    class Paged(Message):
+        """A page key: siblings fit the map, so it is for the text beside it. `verb` is `page_up` or `page_down`."""
+
+        def __init__(self, verb: str) -> None:
+            super().__init__()
+            self.verb = verb
+
     def __init__(self, glyphs: Glyphs, room: Callable[[], int], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
@@ -41,15 +49,18 @@ class FocusMap(Widget, can_focus=True):
         self._ups: Sequence[Leaf] = ()
         self._downs: Sequence[Leaf] = ()
         self._totals = (0, 0)
+        self._folds: Mapping[str, Mapping[str, int]] = {}
         self._chosen = THIS
         self._back = {"up": "", "down": ""}
         self._drawn: tuple[tuple[object, ...], Map] | None = None
 
     def show(
-        self, this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], totals: tuple[int, int], chosen: str = THIS
-    ) -> None:
-        """Show a node with its neighbours; `totals` are how many there are in all."""
+        self, this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], totals: tuple[int, int], chosen: str = THIS,
+        folds: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:  # fmt: skip
+        """Show a node with its neighbours; `totals` are how many there are in all, `folds` tell by side and kind what is not at hand."""
         self._this, self._ups, self._downs, self._totals = this, ups, downs, totals
+        self._folds = folds or {}
         self._chosen, self._drawn, self._back = chosen, None, {"up": "", "down": ""}
         self.refresh(layout=True)
         self.call_after_refresh(self._point)
@@ -66,7 +77,7 @@ class FocusMap(Widget, can_focus=True):
             made = graph_layout.draw(
                 self._this, self._ups, self._downs, cells=cells, rows=self._room(), chosen=self._chosen,
                 ups_total=self._totals[0], downs_total=self._totals[1], plain=self.glyphs.plain,
-                ellipsis=self.glyphs.ellipsis, focused=self.has_focus,
+                ellipsis=self.glyphs.ellipsis, focused=self.has_focus, folds=self._folds,
             )  # fmt: skip
             if made.spot(self._chosen) is None:  # folded away in this size
                 self._chosen = THIS
@@ -74,10 +85,13 @@ class FocusMap(Widget, can_focus=True):
             self._drawn = (state, made)
         return self._drawn[1]
 
-    def hidden(self, side: str) -> list[Leaf]:
-        """Return the neighbours that the fold of a side stands for, as far as they are at hand."""
+    def hidden(self, side: str) -> dict[str, int]:
+        """Return what the fold of a side stands for: how many of which kind; the empty kind where they were not told apart."""
         drawn = {spot.key for spot in self.drawn(self.size.width).spots}
-        return [one for one in (self._ups if side == "up" else self._downs) if one.key not in drawn]
+        found = Counter(one.kind for one in (self._ups if side == "up" else self._downs) if one.key not in drawn)
+        for kind, count in self._folds.get(side, {}).items():
+            found[kind] += count
+        return dict(found)
 
     def leaf(self, key: str) -> Leaf | None:
         """Return a neighbour by its key."""
@@ -119,6 +133,9 @@ class FocusMap(Widget, can_focus=True):
 
     def action_move(self, name: str) -> None:
         """Walk: left to where it came from, right to what uses it, up and down among siblings."""
+        if name in ("page_up", "page_down"):
+            self.post_message(self.Paged(name))
+            return
         made = self.drawn(self.size.width)
         at = made.spot(self._chosen)
         if at is None:
@@ -133,7 +150,7 @@ class FocusMap(Widget, can_focus=True):
         row = made.side(at.side) if beside else list(made.spots)
         where = row.index(at)
         steps = {"up": -1, "down": 1, "left": -1, "right": 1}
-        target = where + steps[name] if name in steps else 0 if name in ("first", "page_up") else len(row) - 1
+        target = where + steps[name] if name in steps else 0 if name == "first" else len(row) - 1
         self._choose(row[max(0, min(target, len(row) - 1))])
 
     def _enter(self, made: Map, side: str, row: int) -> None:

@@ -51,7 +51,8 @@ class PictureMap(Widget, can_focus=True):
         self._picture = EMPTY
         self._near: dict[str, tuple[list[str], list[str]]] = {}
         self._chosen = ""
-        self._corner = (0, 0)
+        self._corner = (-1, -1)
+        """Where the window begins; -1, -1 before the first look."""
 
     def show(self, picture: Picture, edges: Sequence[tuple[str, str]], chosen: str = "") -> None:
         """Show a picture; `edges` are (key, key) from left to right, `chosen` is the key of the box to stand on."""
@@ -62,7 +63,7 @@ class PictureMap(Widget, can_focus=True):
             self._near[first][1].append(last)
         first_key = next((spot.key for spot in picture.spots), "")
         self._chosen = chosen if picture.spot(chosen) is not None else first_key
-        self._follow()
+        self._corner = (-1, -1)
         self.refresh(layout=True)
         self.call_after_refresh(self._follow)
 
@@ -85,13 +86,18 @@ class PictureMap(Widget, can_focus=True):
         return max(1, min(self._picture.height, self._room()))
 
     def _follow(self) -> None:
-        """Move the window as little as shows the cursor's box, and the terminal's own cursor onto it."""
+        """Move the window as little as shows the cursor's box, at first to where it is in the middle; the terminal's own cursor goes onto it."""
         cells, lines = self.size
-        if not cells or not lines:
-            return
-        self._corner = self._picture.window(self._chosen, cells, lines, *self._corner)
         spot = self._picture.spot(self._chosen)
-        if spot is not None and self.has_focus:
+        if not cells or not lines or spot is None:
+            return
+        before = self._corner
+        if before == (-1, -1):
+            self._corner = (spot.column - max(0, cells - spot.cells) // 2, spot.row - lines // 2)
+        self._corner = self._picture.window(self._chosen, cells, lines, *self._corner)
+        if self._corner != before:
+            self.refresh()
+        if self.has_focus:
             x, y = self._corner
             at = Offset(max(0, spot.column - x), max(0, spot.row - y))
             self.app.cursor_position = Offset(self.content_region.x + at.x, self.content_region.y + at.y)
@@ -99,7 +105,7 @@ class PictureMap(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Paint one line of the window."""
         cells, lines = self.size
-        left, top = self._corner
+        left, top = max(0, self._corner[0]), max(0, self._corner[1])
         line: Line = []
         if y < lines and top + y < self._picture.height:
             (line,) = self._picture.frame(left, top + y, cells, 1, chosen=self._chosen, focused=self.has_focus)
@@ -164,7 +170,7 @@ class PictureMap(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the box under the pointer; open it when it is chosen already."""
-        x, y = event.x + self._corner[0], event.y + self._corner[1]
+        x, y = event.x + max(0, self._corner[0]), event.y + max(0, self._corner[1])
         for spot in self._picture.spots:
             if spot.row == y and spot.column <= x < spot.column + spot.cells:
                 event.stop()

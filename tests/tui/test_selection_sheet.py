@@ -1,0 +1,182 @@
+"""`/` in the lineage: a word finds a node, signs select; what is wrong is told in place; what was selected is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from carnet_tui.screens.lineage import LineageScreen
+from carnet_tui.views.lineage_asked import EXAMPLES, Around, Chosen, is_words
+from carnet_tui.widgets import selection_sheet
+from carnet_tui.widgets.selection_sheet import SelectionSheet
+
+Text = Callable[[Any], str]
+NAMES = {"/": "slash", ":": "colon", "+": "plus", "*": "asterisk", " ": "space", "@": "at", "^": "circumflex_accent", ",": "comma",
+         "-": "minus", ".": "full_stop", "(": "left_parenthesis"}  # fmt: skip
+
+
+async def press(pilot: Any, settled: Any, *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+async def write(pilot: Any, settled: Any, text: str, *keys: str) -> None:
+    """Type a text at once, then press keys."""
+    await pilot.press(*(NAMES.get(char, char) for char in text))
+    await settled(pilot)
+    await press(pilot, settled, *keys)
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    """No selection of another test is remembered."""
+    SelectionSheet.history.clear()
+
+
+def screen(pilot: Any) -> LineageScreen:
+    here = pilot.app.screen
+    assert isinstance(here, LineageScreen)
+    return here
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("churn", True), ("churn model", True), ("churn@2", True), ("o'neil", True), ("r-012", True), ("a/b.c", True), ("knot", True),
+     ("kind:run", False), ("+churn", False), ("a..b", False), ("a ^ b", False), ("tel*", False), ("a not b", False), ("'a b'", False),
+     ('"a b"', False), ("(a b)", False)],
+)  # fmt: skip
+def test_what_is_a_word_and_what_is_a_selection(text: str, words: bool) -> None:
+    """Without a sign of the language a text is looked for."""
+    assert is_words(text) is words
+
+
+def test_examples_are_selections(tour: Any) -> None:
+    """Every example can be read, with a name in it; the sheet would else teach what does not work."""
+    from carnet_store.domain.selection import parse
+
+    for text, note in EXAMPLES:
+        parse(text.replace("NODE", "churn@2").replace("OTHER", "telco@3"))
+        assert note
+
+
+async def test_a_mistake_is_told_under_its_column(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
+    """The sign stands under the letter, the sentence says the mend; Enter takes nothing then."""
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        await press(pilot, settled, "slash")
+        assert " 1+r-012+1" in screen_text(pilot.app) and "as it is" in screen_text(pilot.app)
+        await write(pilot, settled, "kind:rum,r-012")
+        lines = screen_text(pilot.app).splitlines()
+        at = next(number for number, line in enumerate(lines) if "kind:rum" in line)
+        assert lines[at + 1].index("^") == lines[at].index("rum") and "column 6" in lines[at + 1]
+        assert "there is no kind 'rum'. Did you mean run?" in lines[at + 2]
+        await press(pilot, settled, "enter")
+        assert "there is no kind" in screen_text(pilot.app)
+        await press(pilot, settled, *["backspace"] * 7)
+        await write(pilot, settled, "n")
+        assert " 16 nodes" in screen_text(pilot.app) or "nodes" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        assert screen(pilot)._asked == Chosen("kind:run") and screen(pilot).view == "focus"
+
+
+async def test_a_name_that_is_nowhere_is_told(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
+    """What can be read and names nothing: the store's own sentence, with its column."""
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "+nobody", "enter")
+        assert "nobody" in screen_text(pilot.app) and "column 2" in screen_text(pilot.app)
+        assert isinstance(pilot.app.screen, SelectionSheet)
+
+
+async def test_enter_right_after_typing_waits_for_the_answer(tour: Any, visit: Any, settled: Any) -> None:
+    """Fast hands: what stood in the list before is never taken for what was typed."""
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        await press(pilot, settled, "slash")
+        await pilot.press(*"telco", "enter")
+        await settled(pilot)
+        assert screen(pilot)._asked == Around(tour.ids["data"])
+        await press(pilot, settled, "slash")
+        await pilot.press("plus", "r", "minus", "0", "1", "2", "enter")
+        await settled(pilot)
+        assert screen(pilot)._asked == Around(tour.ids["run"], -1, 0)
+
+
+async def test_the_last_selections_are_offered_and_examples_go_on(
+    tour: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """What was selected stands there the next time, newest first; an example is put into the field, to be edited."""
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        for text in ("kind:model", "kind:run"):
+            await press(pilot, settled, "slash")
+            await write(pilot, settled, text, "enter")
+        await press(pilot, settled, "slash")
+        text = screen_text(pilot.app)
+        assert text.index("LAST SELECTIONS") < text.index("kind:model") < text.index("EXAMPLES")
+        await press(pilot, settled, "down", "enter")
+        assert screen(pilot)._asked == Chosen("kind:model")
+        await press(pilot, settled, "slash", "down", "down", "enter")
+        assert isinstance(pilot.app.screen, SelectionSheet) and "all that it comes from" not in screen_text(pilot.app)
+        assert pilot.app.screen.query_one("Input").value.startswith("+")  # type: ignore[attr-defined]
+        await press(pilot, settled, "escape")
+        assert screen(pilot)._asked == Chosen("kind:model")
+
+
+async def test_what_was_said_of_a_node_finds_it(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """Names first, the one called just so before those that hold it; then parameters, attributes, comments."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    exact = acts.declare("dataset", "telco", attrs={"owner": "Farid of the warehouse"}).entity
+    acts.declare("dataset", "telco holdout")
+    said = acts.declare("run", "r-1", attrs={"command": "python train.py --focal-loss"}).entity
+    acts.declare("run", "r-2")
+    async with visit(tour, ("inbox",), ("lineage", exact), size=(100, 30)) as pilot:
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "telco", "enter")
+        assert screen(pilot)._asked == Around(exact)
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "focal")
+        await settled(pilot)  # names first, then texts
+        assert "command: python train.py --focal-loss" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        assert screen(pilot)._asked == Around(said)
+    tour.desk.close()
+
+
+async def test_texts_are_left_out_where_their_index_would_take_long(
+    tour: Any, visit: Any, settled: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are still found; that texts were not searched is said."""
+    monkeypatch.setattr(selection_sheet, "said_with", lambda project, text: None)
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "telco")
+        await settled(pilot)
+        assert "Names alone are searched" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        assert screen(pilot)._asked == Around(tour.ids["data"])
+
+
+def test_an_index_that_is_not_made_is_given_up(tour: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search stops while it makes the index, leaves nothing half-made, and searches once there is one."""
+    monkeypatch.setattr(selection_sheet, "PATIENCE", -1.0)
+    tour.project.searching.forget(tour.project)
+    assert selection_sheet.said_with(tour.project, "train") is None
+    monkeypatch.setattr(selection_sheet, "PATIENCE", 60.0)
+    found = selection_sheet.said_with(tour.project, "train")
+    assert found and {one.value for one in found} >= {tour.ids["run"]}
+    assert selection_sheet.said_with(tour.project, "'") == []
+
+
+async def test_y_copies_the_selection_and_its_command(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
+    """The expression, and `carnet lineage '…'` as a shell takes it."""
+    async with visit(tour, ("inbox",), ("lineage", "", "kind:run not r-012")) as pilot:
+        offers = dict(screen(pilot).copies())
+        assert offers["selection"] == "kind:run not r-012"
+        assert offers["its command"] == "carnet lineage 'kind:run not r-012'"
+        await press(pilot, settled, "y")
+        assert "carnet lineage 'kind:run not r-012'" in screen_text(pilot.app)
