@@ -166,12 +166,13 @@ class Terminal:
     @property
     def text(self) -> str:
         """The screen as text, blanks at line ends left out."""
-        return "\n".join(line.rstrip() for line in self._emulator.display)
+        return "\n".join(line.rstrip() for line in self.lines)
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the screen."""
-        return list(self._emulator.display)
+        """The lines of the screen. The second cell of a wide character is empty, also while its first is being overwritten."""
+        buffer = self._emulator.buffer
+        return ["".join(buffer[row][col].data for col in range(self.cols)) for row in range(self.rows)]
 
     @property
     def cursor(self) -> tuple[int, int]:

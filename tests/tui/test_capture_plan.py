@@ -61,7 +61,9 @@ async def test_looks(lab: Any, settled: Any, screen_text: Text, golden: Any, siz
     async with lab.run("mlflow", size) as pilot:
         await settled(pilot)
         lines = screen_text(pilot.app).split("\n")
-        [place] = [line for line in lines if line.endswith("nothing written yet")]  # begins with the folder, which differs
+        [place] = [
+            line for line in lines if line.endswith("nothing written yet")
+        ]  # begins with the folder, which differs
         text = "\n".join("nothing written yet" if line is place else line for line in lines)
         golden(f"capture_plan_{size[0]}x{size[1]}", text)
 

@@ -116,7 +116,7 @@ async def test_no_way(line: Any, visit: Any, settled: Any, screen_text: Text) ->
 async def test_impact_tells_deployments_then_signoffs_then_the_rest(
     line: Any, visit: Any, settled: Any, screen_text: Text
 ) -> None:
-    """R062: a change of the data: what is deployed, whose sign-off would turn stale, packages, counts; each row leads there."""
+    """R061: a change of the data: what is deployed, whose sign-off would turn stale, packages, counts; each row leads there."""
     async with visit(line, ("inbox",), ("lineage", "data"), size=(100, 40)) as pilot:
         await press(pilot, settled, "i")
         text = screen_text(pilot.app)
@@ -153,7 +153,7 @@ async def test_a_signature_that_leans_on_it_is_named(
 
 
 async def test_two_versions_are_compared_value_by_value(line: Any, visit: Any, settled: Any, screen_text: Text) -> None:
-    """R063: parameters, metrics, packages; what changed where it comes in; what only one has; Enter asks which of a pair to see."""
+    """R036, R046: parameters, metrics, packages; what changed where it comes in; what only one has; Enter asks which of a pair to see."""
     async with visit(line, ("inbox",), ("lineage", "model 3"), size=(120, 60)) as pilot:
         pilot.app.marked = line.ids["model"]
         await press(pilot, settled, "d")

@@ -92,7 +92,7 @@ def test_words() -> None:
 async def test_two_versions_are_compared_from_the_list(
     places: Any, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
 ) -> None:
-    """R063: m on one, d on the other; before that d says what is missing."""
+    """R036: m on one, d on the other; before that d says what is missing."""
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     for version in ("1", "2"):
         tour.acts().declare("model", "churn", version=version, attrs={"release": version})

@@ -48,7 +48,7 @@ def own(places: ModuleType, tmp_path: Any) -> Iterator[Any]:
 async def test_a_recall_shows_what_it_touches_and_asks_for_the_digest(
     own: Any, visit: Any, settled: Any, screen_text: Text
 ) -> None:
-    """R058, TUI.md 0.2: a reason is needed; wrong characters write nothing; the right ones do, and the lineage is red by sign and word."""
+    """R108, TUI.md 0.2: a reason is needed; wrong characters write nothing; the right ones do, and the lineage is red by sign and word."""
     async with visit(own, ("inbox",), ("lineage", "data")) as pilot:
         await press(pilot, settled, "exclamation_mark")
         text = screen_text(pilot.app)
@@ -81,7 +81,7 @@ async def test_a_recall_shows_what_it_touches_and_asks_for_the_digest(
 async def test_what_a_recall_touches_is_red_in_models_inbox_and_handoff(
     own: Any, visit: Any, settled: Any, screen_text: Text
 ) -> None:
-    """R058: the gate is shut for all to see; Enter on the reason leads to the lineage; what has nothing to do with it looks as before."""
+    """R108: the gate is shut for all to see; Enter on the reason leads to the lineage; what has nothing to do with it looks as before."""
     own.acts().recall(own.ids["data"], WHY)
     async with visit(own, ("inbox",)) as pilot:
         text = screen_text(pilot.app)

@@ -45,7 +45,11 @@ class HandoffVerbs(ItemVerbs):
     async def answering(self, one: ItemStatus) -> Answering:
         """Return what asks for the answer to an item; where the record answers it, it begins with that."""
         proposal = await self.proposal_to(one)
-        return Answering(self, self.the_look(), one) if proposal is None else AnsweringAsRecorded(self, self.the_look(), one, proposal)
+        return (
+            Answering(self, self.the_look(), one)
+            if proposal is None
+            else AnsweringAsRecorded(self, self.the_look(), one, proposal)
+        )
 
     async def record_answer(self, one: ItemStatus, value: Mapping[str, object]) -> None:
         """Keep an answer as a draft, show what would be written, and write it on Enter."""

@@ -263,7 +263,11 @@ class Preview(Sheet[bool]):
         """Return Enter, and how to read what has no room."""
         views = self.query(TextView)
         more = any(view.virtual_size.height > view.size.height > 0 for view in views)
-        return [("⏎", self._verb, ""), *([("↑↓", "read on", "")] if more else []), ("esc", "leave, nothing written", "")]
+        return [
+            ("⏎", self._verb, ""),
+            *([("↑↓", "read on", "")] if more else []),
+            ("esc", "leave, nothing written", ""),
+        ]
 
     def on_mount(self) -> None:
         """Say how to read on, once it is known whether there is more than room."""
