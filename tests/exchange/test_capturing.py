@@ -35,7 +35,9 @@ def take(desk: tuple[Desk, Project], monkeypatch: pytest.MonkeyPatch) -> Callabl
         def read(source: Source) -> Iterator[Thing | Unread]:
             yield from things
 
-        monkeypatch.setattr(capturing, "importer", lambda kind: types.SimpleNamespace(read=read, guess=lambda path: None))
+        monkeypatch.setattr(
+            capturing, "importer", lambda kind: types.SimpleNamespace(read=read, guess=lambda path: None)
+        )
         with desk[0].capture_plan(desk[1], [("mlflow", Source(Path("x")))]) as made:
             if write:
                 desk[0].capture(desk[1], made)

@@ -130,7 +130,9 @@ def _dump(value: Mapping[str, object]) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-        breaks = any(sign in data for sign in "\x85\u2028\u2029\ufeff\r")  # YAML folds these where it does not quote them
+        breaks = any(
+            sign in data for sign in "\x85\u2028\u2029\ufeff\r"
+        )  # YAML folds these where it does not quote them
         style = '"' if breaks else "|" if "\n" in data else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -172,11 +173,18 @@ def _facts(node: Node) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _told(name: str, value: object) -> str:
+    """Return an attribute as text: times of a run as days, lists and maps as JSON."""
+    if name in ("started", "ended") and isinstance(value, int):
+        return console.moment(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+
+
 def _show_node(project: Project, node: Node) -> None:
     console.out(f"{node.title}  {node.kind}  {node.id}")
     who = project.person_name(node.person)
     rows = [["declared", f"by {who}, {console.moment(node.t)}"]]
-    rows += [[name, str(value)] for name, value in sorted(node.attrs.items())]
+    rows += [[name, _told(name, value)] for name, value in sorted(node.attrs.items())]
     rows += [[name, digest] for name, digest in sorted(node.digests.items())]
     rows += [["param " + name, value] for name, value in sorted(node.params.items())]
     rows += [

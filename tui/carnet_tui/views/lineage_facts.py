@@ -101,6 +101,12 @@ def shown(value: Any, most: int = SHOWN) -> str:
     return text if len(text) <= limit else f"{text[:limit]} and {len(text) - limit:,} characters more"
 
 
+def moment(name: str, value: Any) -> str:
+    """Return when a run began or ended, which sources tell in ms since 1970; empty for what is no such time."""
+    known = name in ("started", "ended") and isinstance(value, int) and not isinstance(value, bool)
+    return words.minute(value) if known and 10**11 < value < 4 * 10**12 else ""
+
+
 def _shown(value: Any, most: int, depth: int) -> str:
     if isinstance(value, str):
         found = _DIGEST.fullmatch(value)
@@ -239,7 +245,8 @@ def _values(node: Node, made: Sequence[Made], cells: int, most: int) -> list[Lin
         out += field("criterion" if criterion is node.criteria[0] else "", clean(rule), cells)
     for name, value in list(node.attrs.items())[:most]:
         packages = packages_of(value) if name == "packages" else None
-        out += field(clean(name), pairs(packages, most) if packages else shown(value, most), cells)
+        text = moment(name, value) or (pairs(packages, most) if packages else shown(value, most))
+        out += field(clean(name), text, cells)
     if len(node.attrs) > most:
         out += field("", f"and {plural(len(node.attrs) - most, 'attribute')} more", cells, "dim")
     for name, value in list(node.digests.items())[1 if most == SHOWN else 0 : most]:
