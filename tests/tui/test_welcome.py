@@ -330,5 +330,7 @@ async def test_looks_where_something_lies(
     there("mlflow-sqlite")
     async with empty(size) as pilot:
         await settled(pilot)
-        text = screen_text(pilot.app).split("\n")
-        golden(f"welcome_found_{size[0]}x{size[1]}", "\n".join(line for line in text if not line.startswith(" Here: ")))
+        # The folder's name is as long as the machine makes it, and breaks where it likes.
+        text = [line for line in screen_text(pilot.app).split("\n") if not line.startswith((" Here:", " /"))]
+        shown = [line for at, line in enumerate(text) if line.strip() or (at and text[at - 1].strip())]
+        golden(f"welcome_found_{size[0]}x{size[1]}", "\n".join(shown))

@@ -280,7 +280,7 @@ def test_ctrl_c_reaches_the_command_and_the_run_is_recorded(home: Any) -> None:
     assert "run r interrupted" in said
     shown = home.ok("lineage", "r").out
     assert "interrupted" in shown
-    assert "'random.seed': '4'" in shown
+    assert '"random.seed": "4"' in shown
 
 
 def test_whoever_waits_for_digests_may_go(home: Any) -> None:
