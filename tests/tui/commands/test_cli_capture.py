@@ -123,4 +123,6 @@ def test_a_handoff_of_what_a_run_made(ana: Machine) -> None:
     twice = ana.call("handoff", "open", "--run", "r-013")
     assert twice.code == 3 and "has a handoff at this gate already" in twice.err
     assert ana.call("handoff", "open").code == 2
+    assert ana.call("handoff", "open", "--run", "r-013", "--last").code == 2
+    assert ana.call("handoff", "open", "--last", "--include", "telco").code == 2
     assert ana.call("handoff", "open", "--run", "nobody").code != 0

@@ -58,6 +58,10 @@ def open_(
     desk, project = here.desk(), here.project()
     if due:
         _checked_day(due)
+    if run and last:
+        raise click.UsageError("--run and --last exclude each other")
+    if (run or last) and (criteria or entities or previous or new):
+        raise click.UsageError("--criteria, --include, --previous and --new go with a model version, not with a run")
     if run or last:
         _open_of_run(here, project, run, model, gate, tier, facts, due)
         return
