@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from measuring import Row, carnet, compile_everything, medians, small_store, table
@@ -83,14 +85,12 @@ def rows(times: int = 15, seconds: float = 2.0) -> list[Row]:
         def timed(words: list[str]) -> float:
             return clock_of(words, store, env)
 
-        measures = {}
+        measures: dict[str, Callable[[], float]] = {}
         for name, words in commands.items():
-            measures[name] = lambda words=words: timed(words)
-            measures[f"{name}, captured"] = lambda words=words: timed([program, "run", "--", *words])
-            measures[f"{name}, captured without probe"] = lambda words=words: timed(
-                [program, "run", "--no-probe", "--", *words]
-            )
-        took = medians(measures, times)  # type: ignore[arg-type]
+            measures[name] = partial(timed, words)
+            measures[f"{name}, captured"] = partial(timed, [program, "run", "--", *words])
+            measures[f"{name}, captured without probe"] = partial(timed, [program, "run", "--no-probe", "--", *words])
+        took = medians(measures, times)
     made = [
         Row(f"{name}, {how}", took[f"{name}, {how}"], beside="bare", other=took[name])
         for name in commands

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from carnet_store.desk import DEFAULT_GATES, Desk
 from carnet_store.domain.handoff import Handoff
-from carnet_store.domain.lineage import Node
+from carnet_store.domain.lineage import ENDED_BADLY, Node
 from carnet_store.errors import NotFound, Refused
 from carnet_store.storage.acts import Written
 from carnet_store.storage.project import Look, Project
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 RECENT: Final = 500
 """So many of the newest runs are looked at for the last one that ended well."""
-ENDED_BADLY: Final = frozenset(
-    {"failed", "fail", "killed", "abort", "aborted", "crashed", "running", "scheduled", "pending"}
-)
+NOT_ENDED: Final = frozenset({"running", "scheduled", "pending"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def last_run(project: Project) -> Node:
     ended = []
     for row in project.entities("run", limit=RECENT):
         node = project.node(row.id)
-        if node is not None and str(node.attrs.get("status", "")).lower() not in ENDED_BADLY:
+        if node is not None and str(node.attrs.get("status", "")).lower() not in ENDED_BADLY | NOT_ENDED:
             made = any(e.relation == "made" and e.dst.startswith("model:") for e in node.edges)
             ended.append((made, node.t, node.id, node))
     if not ended:

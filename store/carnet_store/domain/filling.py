@@ -17,7 +17,7 @@ from typing import Final
 from carnet_store.domain.answer import AnswerValue, Lookups
 from carnet_store.domain.decisions import DecisionView
 from carnet_store.domain.judging import criterion_of, judge, problems
-from carnet_store.domain.lineage import Node
+from carnet_store.domain.lineage import ENDED_BADLY, Node
 from carnet_store.domain.template import Item
 
 SEED: Final = re.compile(
@@ -252,7 +252,7 @@ def _negative(around: Surroundings, item: Item, lookups: Lookups) -> Found | Non
         rejected = [o for o in view.decision.options if o.title != view.decision.choice]
         lines += [f"rejected: {o.title}{f', {o.why}' if o.why else ''}" for o in rejected]
     for run in around.siblings:
-        if str(run.attrs.get("status", "")).lower() in ("failed", "killed", "fail", "abort", "crashed"):
+        if str(run.attrs.get("status", "")).lower() in ENDED_BADLY:
             why = run.attrs.get("exception") or run.attrs.get("error") or ""
             lines.append(
                 f"{run.title}: {str(run.attrs['status']).lower()}{f', {why}' if isinstance(why, str) and why else ''}"

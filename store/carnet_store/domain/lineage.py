@@ -27,6 +27,9 @@ WORDS: Final[Mapping[str, str]] = {"used": "used", "made": "made", "from": "come
 TALK: Final = frozenset({"comment.added", "annotation.added", "annotation.resolved"})
 """Kinds that say something of an entity and change nothing of it."""
 
+ENDED_BADLY: Final = frozenset({"failed", "failure", "fail", "error", "killed", "abort", "aborted", "crashed"})
+"""States of a run, in lower case, by which its sources say that it did not do what it was started for."""
+
 # Required provenance per kind of entity; what is missing is named, never guessed.
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "dataset": ("source", "owner"),

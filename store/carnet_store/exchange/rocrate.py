@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from carnet_store.domain.lineage import Node
+from carnet_store.domain.lineage import ENDED_BADLY, Node
 from carnet_store.exchange.attestation import Attestation
 from carnet_store.exchange.readme import Story, utc
 
@@ -21,7 +21,6 @@ PROFILE: Final = "https://w3id.org/ro/wfrun/process/0.5"
 MOST_FILES: Final = 20_000
 CARNET: Final = "https://w3id.org/carnet"
 _DONE: Final = "http://schema.org/CompletedActionStatus"
-_ENDED_BADLY: Final = frozenset({"failed", "failure", "error", "fail", "killed", "abort", "aborted", "crashed"})
 _FAILED: Final = "http://schema.org/FailedActionStatus"
 _TYPES: Final[Mapping[str, str]] = {
     "dataset": "Dataset", "code": "SoftwareSourceCode", "environment": "SoftwareApplication", "model": "CreativeWork",
@@ -133,7 +132,7 @@ class _Graph:
             for i, m in enumerate(node.metrics)
         ]
         begun, ended = _moment(node.attrs.get("started")), _moment(node.attrs.get("ended"))
-        failed = str(node.attrs.get("status", "")).lower() in _ENDED_BADLY or node.attrs.get("exit_code") not in (
+        failed = str(node.attrs.get("status", "")).lower() in ENDED_BADLY or node.attrs.get("exit_code") not in (
             None,
             0,
             "0",

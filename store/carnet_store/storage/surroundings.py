@@ -24,7 +24,7 @@ def surroundings(project: Project, model: str, criteria: Node | None = None) -> 
     makers, parents = _makers(project, node)
     around = project.neighbours(model, NEAR)
     used_by = [row.id for relation, row in around.down if relation == "used" and row.kind == "run"]
-    for parent in [] if parents else _same_model(project, node):
+    for parent in [] if parents else _from_models(project, node):
         used_by += [row.id for relation, row in project.neighbours(parent.id, NEAR).down if relation == "used"]
     evaluations = [run for run in _nodes(project, used_by) if run.kind == "run" and run.metrics and run not in makers]
     inputs, made, origins = {}, {}, {}
@@ -87,11 +87,6 @@ def _makers(project: Project, node: Node) -> tuple[list[Node], list[Node]]:
         if not made or (own and not any(run.id in makers for run in made)):
             parents.append(source)
     return list(makers.values()), parents
-
-
-def _same_model(project: Project, node: Node) -> list[Node]:
-    """Return the models that a registered version is: what it comes from."""
-    return _from_models(project, node)
 
 
 def _steps(project: Project, makers: list[Node]) -> list[Node]:

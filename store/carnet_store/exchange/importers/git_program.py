@@ -20,9 +20,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from carnet_store.errors import Invalid
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 MIB: Final = 1 << 20
 OUTPUT: Final = 64 * MIB
@@ -135,8 +138,8 @@ class Program:
         alarm.start()
         whole = False
         try:
-            assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
-            while piece := process.stdout.read1(65536):  # type: ignore[attr-defined]
+            out = cast("BufferedReader", process.stdout)  # a pipe was asked for
+            while piece := out.read1(65536):
                 yield piece
             whole = True
         finally:

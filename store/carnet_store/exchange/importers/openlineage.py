@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,9 +141,13 @@ def read(source: Source) -> Iterator[Thing | Unread]:
         for commit, repository in sorted(index.codes.items()):
             yield code_thing(commit, repository)
         for key, known in sorted(index.datasets.items()):
-            yield from _whole(lambda known=known: [dataset_thing(log, known)], key)  # type: ignore[misc]
+            yield from _whole(partial(_dataset, log, known), key)
         for run, numbers in sorted(index.runs.items(), key=lambda one: (min(log.times[n] for n in one[1]), one[0])):
-            yield from _whole(lambda run=run, numbers=numbers: run_things(log, run, numbers, index.jobs), run)  # type: ignore[misc]
+            yield from _whole(partial(run_things, log, run, numbers, index.jobs), run)
+
+
+def _dataset(log: Log, known: Any) -> list[Thing]:
+    return [dataset_thing(log, known)]
 
 
 def _whole(fold: Callable[[], Iterable[Thing]], name: str) -> Iterator[Thing | Unread]:

@@ -113,7 +113,7 @@ def _note(source: str, call: str, seed: "Any") -> None:
             "own": own,
         }
         _write(row)
-    except Exception:
+    except Exception:  # a seed that cannot be told must not stop the script
         return
 
 
@@ -310,7 +310,7 @@ def _end(start: "dict[str, Any]") -> None:
         if torch is not None:
             line["torch"] = _torch_state(torch)
         _write(line)
-    except Exception:
+    except Exception:  # at the end, too, the script's own exit code stands
         return
 
 
