@@ -350,6 +350,7 @@ class LineageViews(NodeVerbs):
             "",
             "No node is declared yet.",
             "n declares a model, a run or a dataset; carnet add does it by command.",
+            "take in, in the palette (:), reads what MLflow, DVC, git and others recorded; carnet run records a run.",
         ]
         self.facts.show(paragraphs(said))
 
