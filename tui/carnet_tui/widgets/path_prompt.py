@@ -35,7 +35,7 @@ class PathPrompt(Prompt):
                 return "Type a path; tab completes it."
             if folders and path.is_dir():
                 return ""
-            return "" if path.is_file() else f"There is no file {clean(str(path))}."
+            return "" if path.is_file() else f"There is no file {'or folder ' if folders else ''}{clean(str(path))}."
 
         super().__init__(title, glyphs=glyphs, value=value, about=about, verb=verb, check=check)
 
