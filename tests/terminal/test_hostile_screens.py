@@ -212,9 +212,10 @@ def test_pages_of_a_dataset_and_a_notebook(app: Start, page: str, size: tuple[in
     """C174, R043, R117: cells, outputs, annotations, attributes and schemas of another team steer nothing."""
     one = app(cols=size[0], rows=size[1])
     way, keys = PAGES[page]
+    shown = {"catalogue": "CATALOGUE", "notebook": "Markdown"}[page]
     press(one, *way)
+    one.until(shown).settle()  # opening it reads a file: quiet is no sign yet that it is there
     still_there(one)
-    assert {"catalogue": "CATALOGUE", "notebook": "Markdown"}[page] in one.text
     seen = {one.text}
     for key in keys:
         press(one, key)
