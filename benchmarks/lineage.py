@@ -4,7 +4,8 @@
 
 A store of each size is written event by event, as a user's is. A focus view is query, layout and a frame of 200 x 50 cells. Layouts are compared on
 the same views: grandalf, fast-sugiyama and networkx where the Python named by CARNET_PEERS_PYTHON has them, Graphviz where CARNET_PEERS_DOT names it
-or `dot` is installed. Crossings are counted alike for all: straight lines between where the nodes were put.
+or `dot` is installed. Crossings are counted twice: of the lines as they are drawn, where an engine says how (Carnet its cells, Graphviz its curves), which is
+what an eye has to follow; and, alike for all, of straight lines between where the nodes were put, which nobody draws.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,8 @@ from carnet_store.storage.graph import Graph
 from carnet_store.storage.ledger import Ledger
 from carnet_store.storage.objects import Objects
 from carnet_store.storage.project import Project
-from carnet_tui.layers import arrange
-from carnet_tui.layers_picture import of_focus
+from carnet_tui.layers import Layers, arrange
+from carnet_tui.layers_picture import Box, Picture, of_focus
 
 FOCUS_BAR = 15.0
 """Milliseconds that 99 of 100 focus views may take at 100,000 nodes."""
@@ -47,8 +49,13 @@ CLOSURE = 16_000
 EACH = 900
 COMPARED = 40
 """Views that every layout engine draws."""
+CROSSED = 1.1
+"""Crossings of the lines as drawn, at most, for each of the best peer's."""
+STEPS = 8
+"""Straight pieces in which a curve is followed."""
 
 Pair = tuple[int, int]
+Point = tuple[float, float]
 
 
 # --- a store ----------------------------------------------------------------------------------------------------------
@@ -187,10 +194,8 @@ def near_closure(graph: Graph, wanted: int) -> tuple[int, int]:
     return best, sizes[best]
 
 
-def measure(
-    path: Path, nodes: int, edges: int, views: int
-) -> tuple[list[Row], list[list[Pair]], list[float], list[int]]:
-    """Measure a store; return the rows, the edges of the compared views, their layout times and crossings."""
+def measure(path: Path, nodes: int, edges: int, views: int) -> tuple[list[Row], list[Laid]]:
+    """Measure a store; return the rows, and the compared views as Carnet lays them out."""
     project = opened(path)
     graph = project.graph
     size = f"{nodes:,} nodes"
@@ -239,37 +244,79 @@ def measure(
     )
     rows.append(Row(f"look for cycles, {size}", milliseconds(graph._find_back, 3)))
     rows.append(Row(f"overview by kind, {size}", milliseconds(lambda: graph.overview(), 3)))
-    drawn, times, crossed = [], [], []
+    laid = []
     for one in chosen[:COMPARED]:
         found = graph.focus(one, 2, 2, fan=10)
         number = {node.row.id: at for at, node in enumerate(found.nodes)}
         ties = sorted({(number[link.first], number[link.last]) for link in found.links})
-        times.append(milliseconds(lambda ties=ties, number=number: arrange(len(number), ties)))
+        taken = milliseconds(lambda ties=ties, number=number: arrange(len(number), ties))
         made = arrange(len(number), ties)
-        crossed.append(crossings(ties, {v: (float(made.layer[v]), float(made.row[v])) for v in range(len(number))}))
-        drawn.append(ties)
+        at = {v: (float(made.layer[v]), float(made.row[v])) for v in range(len(number))}
+        laid.append(Laid(ties, taken, crossings(ties, at), bridges(made)))
     peers = PEERS.get_closure(path, start)
     if peers is not None:
         rows.append(Row(f"{count:,} ancestors in networkx, {size}", peers))
     arrays.forget(str(path))
     project.ledger.close()
-    return rows, drawn, times, crossed
+    return rows, laid
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------
 
 
-def crossings(edges: Sequence[Pair], at: dict[int, tuple[float, float]]) -> int:
-    """Return how many of the straight lines between placed nodes cross; lines that share an end do not."""
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """A view as an engine lays it out: its edges, milliseconds, crossings of straight lines, crossings of the lines as drawn (-1: not told)."""
 
-    def side(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    edges: list[Pair]
+    taken: float
+    straight: int
+    drawn: int = -1
+
+
+def crossings(edges: Sequence[Pair], at: dict[int, Point]) -> int:
+    """Return how many of the straight lines between placed nodes cross; lines that share an end do not."""
+    return crossed({edge: [at[edge[0]], at[edge[1]]] for edge in edges})
+
+
+def crossed(lines: Mapping[Pair, Sequence[Point]]) -> int:
+    """Return how often the lines of edges cross, each a row of points from left to right; those of edges that share an end do not."""
+
+    def side(a: Point, b: Point, c: Point) -> float:
         return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
     found = 0
-    for (a, b), (c, d) in itertools.combinations(edges, 2):
-        if len({a, b, c, d}) == 4:
-            p, q, r, s = at[a], at[b], at[c], at[d]
-            found += side(p, q, r) * side(p, q, s) < 0 and side(r, s, p) * side(r, s, q) < 0
+    for (one, mine), (other, theirs) in itertools.combinations(lines.items(), 2):
+        if len({*one, *other}) < 4 or mine[0][0] > theirs[-1][0] or theirs[0][0] > mine[-1][0]:
+            continue
+        for p, q in itertools.pairwise(mine):
+            for r, s in itertools.pairwise(theirs):
+                found += side(p, q, r) * side(p, q, s) < 0 and side(r, s, p) * side(r, s, q) < 0
+    return found
+
+
+def bridges(made: Layers) -> int:
+    """Return how often a line of Carnet's picture passes under another one."""
+    picture = Picture(made, [Box(str(v), "", str(v)) for v in range(made.nodes)])
+    lines = ["".join(text for text, _ in line) for line in picture.frame(0, 0, picture.width, picture.height)]
+    found = 0
+    for line in lines:
+        runs = False  # whether a line comes in from the left
+        for sign in line:
+            found += runs and sign in "│┌├└"
+            runs = sign in "─┌├└┬┴┼" or (runs and sign == "│")
+    return found
+
+
+def curve(ends: Sequence[Point]) -> list[Point]:
+    """Return points on a row of cubic Bézier curves, as Graphviz gives them."""
+    found = [ends[0]]
+    for at in range(0, len(ends) - 1, 3):
+        a, b, c, d = ends[at : at + 4]
+        for step in range(1, STEPS + 1):
+            t = step / STEPS
+            w, x, y, z = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
+            found.append((w * a[0] + x * b[0] + y * c[0] + z * d[0], w * a[1] + x * b[1] + y * c[1] + z * d[1]))
     return found
 
 
@@ -340,55 +387,60 @@ class Peers:
         """Return the milliseconds of networkx for the ancestors of a node; None where it is not at hand."""
         return self._ask({"pairs": str(path), "node": node}) if self.python else None
 
-    def layouts(
-        self, views: Sequence[Sequence[Pair]]
-    ) -> dict[str, list[tuple[float | None, dict[int, tuple[float, float]]]]]:
-        """Return for each engine and view the milliseconds and where the nodes were put; None where the engine failed."""
-        found: dict[str, list[tuple[float | None, dict[int, tuple[float, float]]]]] = {}
+    def layouts(self, views: Sequence[list[Pair]]) -> dict[str, list[Laid | None]]:
+        """Return what each engine makes of each view; None where the engine failed."""
+        found: dict[str, list[Laid | None]] = {}
         if self.python:
             for name, rows in self._ask({"views": views}).items():
                 found[name] = [
-                    (ms, {int(k): tuple(v) for k, v in at.items()} if ms is not None else {}) for ms, at in rows
+                    Laid(edges, ms, crossings(edges, {int(k): tuple(v) for k, v in at.items()}))
+                    if ms is not None
+                    else None
+                    for edges, (ms, at) in zip(views, rows, strict=True)
                 ]
         if self.dot:
             found["dot (whole process)"] = [self._dot(edges) for edges in views]
         return found
 
-    def _dot(self, edges: Sequence[Pair]) -> tuple[float, dict[int, tuple[float, float]]]:
+    def _dot(self, edges: list[Pair]) -> Laid:
         text = "digraph g { rankdir=LR; node [shape=box];" + "".join(f"n{a} -> n{b};" for a, b in edges) + "}"
         before = os.times()
         done = subprocess.run([self.dot, "-Tplain"], input=text, capture_output=True, text=True, check=True)
         after = os.times()
         taken = (after.children_user + after.children_system - before.children_user - before.children_system) * 1000
-        words = [line.split() for line in done.stdout.splitlines() if line.startswith("node ")]
-        return taken, {int(row[1][1:]): (float(row[2]), float(row[3])) for row in words}
+        at: dict[int, Point] = {}
+        lines: dict[Pair, list[Point]] = {}
+        for what, *words in map(str.split, done.stdout.splitlines()):
+            if what == "node":
+                at[int(words[0][1:])] = (float(words[1]), float(words[2]))
+            elif what == "edge":
+                numbers = [float(word) for word in words[3 : 3 + 2 * int(words[2])]]
+                lines[int(words[0][1:]), int(words[1][1:])] = curve(list(zip(numbers[::2], numbers[1::2], strict=True)))
+        return Laid(edges, taken, crossings(edges, at), crossed(lines))
 
 
 PEERS = Peers()
 
 
-def compare(views: list[list[Pair]], times: list[float], crossed: list[int]) -> list[Row]:
-    """Return a row for each engine: the median and the whole of its layouts, crossings of all views together."""
-    whole = [at for at, edges in enumerate(views) if edges]
-    rows = [
-        Row(
-            f"layout by Carnet, {sum(crossed[at] for at in whole):,} crossings in {len(whole)} views",
-            statistics.median(times[at] for at in whole),
-        )
-    ]
-    for name, found in PEERS.layouts([views[at] for at in whole]).items():
-        good = [
-            (ms, crossings(edges, at))
-            for (ms, at), edges in zip(found, [views[at] for at in whole], strict=True)
-            if ms is not None
-        ]
+def compare(views: Sequence[Laid]) -> list[Row]:
+    """Return a row for each engine: the median of its layouts, and the crossings of all views together."""
+    ours = [one for one in views if one.edges]
+    peers = PEERS.layouts([one.edges for one in ours])
+    rows = []
+    fewest = 0
+    for name, found in {**peers, "Carnet": ours}.items():
+        good = [one for one in found if one is not None]
         failed = f", failed on {len(found) - len(good)}" if len(good) < len(found) else ""
-        rows.append(
-            Row(
-                f"layout by {name}, {sum(count for _, count in good):,} crossings{failed}",
-                statistics.median(ms for ms, _ in good),
-            )
-        )
+        drawn = sum(one.drawn for one in good)
+        if name != "Carnet" and not failed and drawn >= 0:
+            fewest = min(fewest or drawn, drawn)
+        told = f"{drawn:,} crossings as drawn, " if drawn >= 0 else ""
+        straight = sum(one.straight for one in good)
+        words = f"layout by {name}: {told}{straight:,} of straight lines in {len(good)} views{failed}"
+        rows.append(Row(words, statistics.median(one.taken for one in good)))
+    if fewest:
+        drawn = sum(one.drawn for one in ours)
+        rows.append(Row("crossings as drawn", drawn, "", "the best peer's", fewest, bar=CROSSED * fewest))
     return rows
 
 
@@ -403,9 +455,9 @@ def rows(sizes: Sequence[int], views: int, folder: Path) -> list[Row]:
             f"{nodes:,} nodes, {edges:,} edges: {path.stat().st_size / 2**20:,.0f} MiB, written in {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-        measured, drawn, times, crossed = measure(path, nodes, edges, views)
+        measured, laid = measure(path, nodes, edges, views)
         found += measured
-        found += compare(drawn, times, crossed)
+        found += compare(laid)
     return found
 
 
