@@ -126,7 +126,12 @@ LINEAGE = [
 
 
 def _lineage(tools: Path, here: Path) -> list[str]:
-    return LINEAGE
+    columns = [
+        "carnet describe telco 'schema=customer: string, tenure: int'",
+        "carnet add feature features",
+        "carnet link features from telco",
+    ]
+    return [*LINEAGE, *columns]
 
 
 def _filling(tools: Path, here: Path) -> list[str]:

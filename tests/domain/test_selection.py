@@ -189,8 +189,16 @@ def test_sets_are_put_together_as_the_signs_say() -> None:
             reach=lambda start, up, down: start | ({10 * no for no in start} if up else set()) | ({100} if down else set()),
             between=lambda first, last: first | last | {50},
             everything=lambda: {1, 2, 3, 4, 5, 6},
+            columns=lambda node: {900 + len(write(node))},
         )  # fmt: skip
 
+    assert found("col:t.f") == {907}
+    assert found("col:t.f+") == {908}
+    assert found("2+col:t.f") == {909}
+    assert found("col:t.f..col:u.f") == {916}
+    assert found("a col:t.f") == {1, 2, 3, 907}
+    assert found("(col:t.f+)+") == {908, 100}
+    assert found("b..col:t.f") == {3, 4, 50, 907}
     assert found("a b") == {1, 2, 3, 4}
     assert found("a,b") == {3}
     assert found("a not b") == found("a,not b") == found("not b a") == {1, 2}

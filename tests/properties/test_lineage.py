@@ -133,7 +133,9 @@ def test_list_tree_focus_and_json_name_the_same_set_and_draw_only_edges(
                 assert line.relation
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            lineage_command._draw(lines, UP_WORDS if side else DOWN_WORDS, Glyphs(plain=False))
+            lineage_command._draw(
+                lines, lineage_command._node_words(UP_WORDS if side else DOWN_WORDS), Glyphs(plain=False)
+            )
         shown = out.getvalue().splitlines()
         assert len(shown) == len(lines) + sum(line.more > 0 for line in lines)
         assert all(any(clean(row.title) in one for one in shown) for row in {line.row for line in lines})

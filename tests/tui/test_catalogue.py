@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from carnet_store.domain import columns
 from carnet_tui.screens import opening
 from carnet_tui.views import catalogue_reading, catalogue_view
 from carnet_tui.widgets.line_list import LineList
@@ -324,7 +325,7 @@ def test_users_are_read_a_page_at_a_time(read_only: Any) -> None:
 )  # fmt: skip
 def test_a_schema_is_read_in_whatever_shape_it_was_taken(value: Any, fields: Any) -> None:
     """Lists, objects, JSON text and names in a row; what is none of these has no fields."""
-    assert catalogue_reading.schema_fields(value) == fields
+    assert columns.schema_fields(value) == fields
 
 
 @pytest.mark.parametrize(

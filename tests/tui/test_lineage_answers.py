@@ -10,6 +10,7 @@ import pytest
 
 from carnet_tui.screens.lineage_answers import AnswerScreen
 from carnet_tui.views import lineage_answers
+from carnet_tui.widgets.line_list import LineList
 
 Text = Callable[[Any], str]
 
@@ -211,4 +212,50 @@ def test_many_deployments_leave_room_for_the_rest(places: ModuleType, tmp_path: 
     assert len(rows) == lineage_answers.DEPLOYED + 1 and rows[0].left[-1][0] == "d-11"
     assert rows[-1].selection == "telco+,kind:deployment,not telco"
     assert len(tour.project.graph.select(rows[-1].selection)) == 12
+    tour.desk.close()
+
+
+async def test_a_column_is_followed_from_table_to_table(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """LINEAGE 4: from the catalogue entry, Enter follows columns; esc comes back to the row; the last row lists what uses the tables whole."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    steps = {
+        "minutes_30d": [{"dataset": "calls", "field": "minutes", "kind": "sum"}, {"dataset": "crm", "field": "id"}]
+    }
+    tour.ids["calls"] = acts.declare("dataset", "calls", attrs={"schema": ["minutes: int", "day: date"]}).entity
+    tour.ids["feat"] = acts.declare(
+        "feature", "feat", attrs={"columns": steps}, edges=[("from", tour.ids["calls"])]
+    ).entity
+    tour.ids["model"] = acts.declare("model", "churn", version="1", edges=[("from", tour.ids["feat"])]).entity
+    async with visit(tour, ("inbox",), ("catalogue", "calls"), size=(100, 40)) as pilot:
+        assert "Enter on a column shows its ways" in screen_text(pilot.app)
+        rows = pilot.app.screen.query_one(LineList)
+        assert rows.choose("column 1")
+        await settled(pilot)
+        assert pilot.app.screen.say_enter() == "read"  # nothing is known of where `day` goes
+        rows.choose("column 0")
+        await press(pilot, settled, "enter")
+        here = screen(pilot)
+        text = screen_text(pilot.app)
+        assert (
+            "column  calls.minutes" in text
+            and "COMES FROM  nothing recorded" in text
+            and "CAME OF IT  1 column" in text
+        )
+        assert "minutes_30d" in text and "sum" in text and here.say_enter() == "its ways"
+        assert here.command == f"carnet lineage {tour.ids['calls']} --column minutes"
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "column  feat.minutes_30d" in text and "COMES FROM  2 columns" in text
+        assert screen(pilot).available("open") is not None  # `crm` is a name: nobody declared it
+        assert "nobody declared it" in screen_text(pilot.app)
+        await press(pilot, settled, "escape")
+        row = screen(pilot).row
+        assert row is not None and row.column == (tour.ids["feat"], "minutes_30d")
+        await press(pilot, settled, "down", "enter")
+        assert "(col:calls.minutes+)+" in screen_text(pilot.app) and "churn@1" in screen_text(pilot.app)
+        await press(pilot, settled, "escape", "escape")
+        assert pilot.app.screen.query_one(LineList).chosen.column == "minutes"
     tour.desk.close()

@@ -33,6 +33,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "review": ("review", "ReviewScreen"),
     "lineage": ("lineage", "LineageScreen"),
     "why": ("lineage_answers", "WhyScreen"),
+    "column": ("lineage_answers", "ColumnScreen"),
     "impact": ("lineage_answers", "ImpactScreen"),
     "compare": ("lineage_answers", "CompareScreen"),
     "decisions": ("decisions", "DecisionsScreen"),

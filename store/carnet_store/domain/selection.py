@@ -6,6 +6,8 @@
     hops      = [[N] "+"] atom ["+" [N]]    N hops before and after (dbt); a bare `+` is all of them
     atom      = word | KIND ":" name | FIELD ":" value | "(" selection ")"
 
+`col:crm.tenure` names what holds a column of that name; hops and `..` beside it go from column to column, and name what holds those.
+
 A word is an id, a name, `name@version`; where nothing is called so, a text within names. `*` stands for any text. Names with blanks or signs
 of the language stand in quotes, a quote within them is doubled. What is wrong is told with its column and the mend.
 """
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from dataclasses import field as column_field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeGuard
 
 from carnet_store.domain.lineage import NODES
 from carnet_store.errors import Invalid
@@ -29,7 +31,9 @@ MAX_HOPS: Final = 100_000
 ALL: Final = -1
 """A number of hops: as many as there are."""
 
-FIELDS: Final = ("kind", "name", "text", "id", "person", "stage", "status", "source", "tag", "since")
+COLUMN: Final = "col"
+"""The field that names a column: `col:HOLDER.FIELD`, `col:FIELD`."""
+FIELDS: Final = ("kind", "name", "text", "id", "person", "stage", "status", "source", "tag", "since", COLUMN)
 KEYED: Final = ("attr", "param")
 """Fields that take a key: `attr.team:risk`, `param.seed:7`."""
 
@@ -414,13 +418,20 @@ def around(entity: str, up: int = 0, down: int = 0) -> str:
     return write(Hops(term, up, down) if up or down else term)
 
 
+def _is_of_columns(node: Node) -> TypeGuard[Term | Hops | Between]:
+    if isinstance(node, Between):
+        return all(isinstance(one, Term) and one.field == COLUMN for one in (node.first, node.last))
+    of = node.of if isinstance(node, Hops) else node
+    return isinstance(of, Term) and of.field == COLUMN
+
+
 Find = Callable[[Term], set[int]]
 Reach = Callable[[set[int], int, int], set[int]]
 
 
 def evaluate(
     node: Node, *, find: Find, reach: Reach, between: Callable[[set[int], set[int]], set[int]],
-    everything: Callable[[], set[int]],
+    everything: Callable[[], set[int]], columns: Callable[[Term | Hops | Between], set[int]],
 ) -> set[int]:  # fmt: skip
     """Return the numbers that a tree names.
 
@@ -430,11 +441,14 @@ def evaluate(
         reach: (numbers, hops up, hops down) -> these and what lies there; `ALL` is every hop, 0 none.
         between: what lies on paths between two sets, either way round.
         everything: every node there is.
+        columns: what holds the columns of a `col:`, of its hops, or between two of them.
     """
 
     def of(one: Node) -> set[int]:
-        return evaluate(one, find=find, reach=reach, between=between, everything=everything)
+        return evaluate(one, find=find, reach=reach, between=between, everything=everything, columns=columns)
 
+    if _is_of_columns(node):
+        return columns(node)
     if isinstance(node, Term):
         return find(node)
     if isinstance(node, Hops):

@@ -29,6 +29,7 @@ from carnet_store.storage.project import EntityRow
 from carnet_store.storage.schema import INDEX_BITS
 
 if TYPE_CHECKING:
+    from carnet_store.domain.columns import Columns, Trace
     from carnet_store.storage.focusing import Focus
     from carnet_store.storage.impact import Impact
     from carnet_store.storage.project import Project
@@ -471,6 +472,29 @@ class Graph:
         from carnet_store.storage.focusing import focus
 
         return focus(self, entity, up, down, fan=fan, limit=limit, keep=keep)
+
+    def fields(self, entity: str) -> list[str]:
+        """Return the columns of a thing: those of its schema, then those of which only an origin or a use is told."""
+        from carnet_store.storage import tracing
+
+        return tracing.fields(self, entity)
+
+    @property
+    def columns(self) -> Columns:
+        """Which column came of which."""
+        from carnet_store.storage import tracing
+
+        return tracing.columns(self)
+
+    def trace(self, entity: str, field: str, *, up: int = ALL, down: int = ALL, limit: int = 2_000) -> Trace:
+        """Return where a column of a thing came from, and what came of it.
+
+        Raises:
+            NotFound: the thing has no such column.
+        """
+        from carnet_store.storage import tracing
+
+        return tracing.columns(self).trace(tracing.column(self, entity, field), up=up, down=down, limit=limit)
 
     def impact(self, entity: str) -> Impact:
         """Return what a change of a node would touch: see `storage.impact.impact`."""

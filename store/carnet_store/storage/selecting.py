@@ -14,7 +14,7 @@ import msgspec
 
 from carnet_store.domain import selection
 from carnet_store.domain.lineage import NODES, shown_name
-from carnet_store.domain.selection import Selection, Term
+from carnet_store.domain.selection import Between, Hops, Selection, Term
 from carnet_store.errors import CarnetError, NotFound
 from carnet_store.storage.schema import INDEX_BITS
 
@@ -62,7 +62,14 @@ def find(graph: Graph, chosen: Selection) -> set[int]:
         reach=graph.reach,
         between=lambda firsts, lasts: graph.between(firsts, lasts) | graph.between(lasts, firsts),
         everything=lambda: set(graph.arrays.everything()),
+        columns=lambda node: _holders(graph, node),
     )
+
+
+def _holders(graph: Graph, node: Term | Hops | Between) -> set[int]:
+    from carnet_store.storage import tracing
+
+    return tracing.numbers(graph, node)
 
 
 def _term(graph: Graph, term: Term) -> set[int]:
@@ -109,11 +116,12 @@ def _named(graph: Graph, field: str, value: str) -> set[int]:
             found |= _numbers(graph, "SELECT no FROM entity WHERE id >= ? AND id < ?", (first, first + "g"))
         found = graph.lineage(found)
     if not found and not field:
-        found = _text(graph, value)
+        found = within_names(graph, value)
     return found
 
 
-def _text(graph: Graph, value: str) -> set[int]:
+def within_names(graph: Graph, value: str) -> set[int]:
+    """Return the nodes in whose names a text occurs."""
     sql = f"SELECT no FROM entity WHERE {_OURS} AND birth IS NOT NULL AND (name || '@' || version) LIKE ? ESCAPE '\\'"  # noqa: S608 (own words)
     return _numbers(graph, sql, (*NODES, f"%{_like(value, stars=False)}%"))
 
@@ -188,7 +196,7 @@ def _of_stage(graph: Graph, term: Term) -> set[int]:
 _PROPERTIES: Final[Mapping[str, Callable[[Graph, Term], set[int]]]] = {
     "kind": _of_kind,
     "name": _of_name,
-    "text": lambda graph, term: _text(graph, term.value),
+    "text": lambda graph, term: within_names(graph, term.value),
     "since": _since,
     "source": _of_source,
     "status": _of_status,

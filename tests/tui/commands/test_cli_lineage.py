@@ -185,3 +185,39 @@ def test_names_from_elsewhere_steer_nothing(ana: Any) -> None:
     ):  # fmt: skip
         said = ana.ok("lineage", *words)
         assert not any(sign in said.out + said.err for sign in "\x1b\x07\u202e"), words
+
+
+def test_the_ways_of_a_column(line: Any) -> None:
+    """LINEAGE 4: a column is a line when it is asked for; text and JSON tell the same, wrong names are told with the right ones."""
+    line.ok("describe", "telco", "schema=customer: string, tenure: int")
+    line.ok("add", "feature", "tenure view@2", "--from", "telco")
+    origins = {"months": [{"dataset": "telco", "field": "tenure", "kind": "cast"}]}
+    line.ok("describe", "tenure view@2", f"columns={json.dumps(origins)}")
+    assert line.ok("lineage", "telco", "--column", "tenure").out.splitlines() == [
+        "COMES FROM  nothing",
+        "tenure  of telco",
+        "CAME OF IT  1 column",
+        "tenure  of telco",
+        "└─ months  of tenure view@2  (cast)",
+    ]
+    said = line.ok("lineage", "tenure view@2", "--column", "months", "--json").json
+    assert [(row["title"], row["field"], row["how"], row["depth"]) for row in said["up"]] == [
+        ("tenure view@2", "months", "", 0),
+        ("telco", "tenure", "cast", 1),
+    ]
+    assert (said["column"]["field"], said["ups"], said["downs"], said["down"][0]["more"]) == ("months", 1, 0, 0)
+    assert line.ok("lineage", "telco", "--column", "tenure", "--up", "1").out.splitlines()[-1] == "tenure  of telco"
+    assert titles(line.ok("lineage", "col:telco.tenure+", "--json")) == {"telco", "tenure view@2"}
+    for wrong in (("telco", "--column", "age"), ("col:telco.age+",)):
+        failed = line.call("lineage", *wrong)
+        assert failed.code == 2 and "Its columns: customer, tenure." in failed.err
+    both = line.call("lineage", "telco", "--column", "tenure", "--impact")
+    assert both.code == 2 and "two things" in both.err
+
+
+def test_everything_that_the_screens_declare_can_be_declared_here(line: Any) -> None:
+    """Each kind of node has its command; the edges go along."""
+    for kind in ("feature", "deployment", "check", "review", "drill", "incident", "glossary", "environment"):
+        line.ok("add", kind, f"a {kind}@3", "--from", "telco", "--attr", "owner=Farid")
+        said = line.ok("lineage", f"a {kind}@3", "--json").json
+        assert (said["node"]["kind"], said["node"]["attrs"]["owner"], said["ups"]) == (kind, "Farid", 1)

@@ -12,7 +12,7 @@ import click
 from carnet_tui.commands import PAIR, PATH, Group, add_to, session
 from carnet_tui.session import Session, quoted
 
-add = Group("add", help="Declare a model version, dataset, run, code, environment, document, or criteria.")
+add = Group("add", help="Declare what there is: a model version, dataset, run, code, feature, deployment, ...")
 
 _EDGES: Final = (
     click.option("--used", multiple=True, metavar="NODE", help="What it used. Repeatable."),
@@ -178,14 +178,33 @@ def code(name: str, version: str, commit: str, repository: str, **more: Any) -> 
     _declare(session(), "code", name, version=version, attrs={"commit": commit, "repository": repository}, more=more)
 
 
-@add_to(add, "environment", "carnet add environment py311 --file requirements.lock --keep", writes=True)
-@click.argument("name")
-@click.option("--version", default="", help="Its version.")
-@_options(*_EDGES, *_MORE)
-def environment(name: str, version: str, **more: Any) -> None:
-    """Declare an environment: a lock file, an image by digest."""
-    name, version = _versioned(name, version)
-    _declare(session(), "environment", name, version=version, more=more)
+_PLAIN: Final[Mapping[str, tuple[str, str]]] = {
+    "environment": ("Declare an environment: a lock file, an image by digest.", "py311 --file requirements.lock --keep"),
+    "feature": ("Declare a feature, or a view of several.", "tenure-view@2 --from telco --attr owner=Farid --attr 'schema=tenure: int'"),
+    "deployment": ("Declare where a model version runs.", "eu-rollout --used churn@2 --attr environment=production"),
+    "check": ("Declare a check that was run, and on what.", "schema-test --from telco --attr outcome=passed"),
+    "review": ("Declare a review.", "model-card-review --from churn@2"),
+    "drill": ("Declare a drill.", "rollback-2026-03 --used churn@2 --attr minutes=7"),
+    "incident": ("Declare an incident.", "scores-missing --from eu-rollout"),
+    "glossary": ("Declare a glossary.", "churn-words --file glossary.md --keep"),
+}  # fmt: skip
+"""Kinds that are declared with nothing of their own: what each command says, and its example."""
+
+
+def _plain(kind: str, said: str, example: str) -> None:
+    @add_to(add, kind, f"carnet add {kind} {example}", writes=True)
+    @click.argument("name")
+    @click.option("--version", default="", help="Its version (or write NAME@VERSION).")
+    @_options(*_EDGES, *_MORE)
+    def declare(name: str, version: str, **more: Any) -> None:
+        name, version = _versioned(name, version)
+        _declare(session(), kind, name, version=version, more=more)
+
+    add.commands[kind].help = said
+
+
+for _kind, (_said, _example) in _PLAIN.items():
+    _plain(_kind, _said, _example)
 
 
 @add_to(add, "document", "carnet add document rollout-plan --file plan.md --keep", writes=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -16,6 +16,7 @@ from carnet_tui.commands.lineage_answers import (
     counts,
     more,
     numbers_of,
+    one_node,
     row_of,
     say_diff,
     say_export,
@@ -25,13 +26,18 @@ from carnet_tui.commands.lineage_answers import (
     single,
 )
 from carnet_tui.glyphs import choose
+from carnet_tui.text import plural
 
 if TYPE_CHECKING:
-    from carnet_store import Project
+    from carnet_store import Project, TreeLine
+    from carnet_store.domain.columns import ColumnLine
     from carnet_store.domain.lineage import Node
     from carnet_tui.glyphs import Glyphs
     from carnet_tui.session import Session
 
+L = TypeVar("L", "TreeLine", "ColumnLine")
+ALL: Final = -1
+"""Every step."""
 FORMS: Final = ("prov", "dot", "mermaid", "csv")
 
 _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
@@ -46,6 +52,7 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     "carnet lineage telco --why churn@2",
     "carnet lineage churn@1 --diff churn@2",
     "carnet lineage telco --impact",
+    "carnet lineage telco --column tenure",
     "carnet lineage --overview experiment",
     "carnet lineage '+churn@2' --export dot",
     shape='a node: {"node": {...}, "up": [{"id", "kind", "title", "relation", "hops"}], "down": [...], "ups": count, "downs": count, '
@@ -55,6 +62,8 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     '--why: {"first", "last", "turned", "between", "total", "complete", "paths": [[{"id", "kind", "title", "relation"}]], "choke": [...]}. '
     '--diff: {"root", "same", "changed", "left_only", "right_only", "frontier": [{"left", "right", "role", "differences", "pulls"}], "gone": [{"thing", "role", "pulls"}], "added", "unread"}. '
     '--impact: {"node", "kinds": {kind: count}, "steps", "deployments", "stale": [{"handoff", "model", "from_stage", "to_stage", "signers": [[person, role]]}], "packages", "below", "not_judged"}. '
+    '--column: {"column": {"holder", "field"}, "up": [{"line", "holder", "title", "field", "how", "depth", "seen", "more"}], "down": [...], "ups": count, "downs": count}; '
+    "a holder that nobody declared is a name, not an id. "
     '--overview: {"by", "groups": [[value, count]], "links": [[from, to, count]], "components": [size], "back", "strange"}',
 )
 @click.argument("node", type=NODE, required=False, default="", metavar="[NODE|SELECTION]")
@@ -66,6 +75,7 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     "--why", default="", metavar="NODE", help="The shortest ways to another node, and what stands on all of them."
 )
 @click.option("--diff", default="", metavar="NODE", help="What differs from another node with all that it comes from.")
+@click.option("--column", default="", metavar="FIELD", help="Where a column of it came from, and what came of it.")
 @click.option("--impact", is_flag=True, help="What a change of it would touch; sign-offs that would turn stale.")
 @click.option(
     "--overview", default="", metavar="BY", help="Counts by kind, stage, source, experiment, person, attr.KEY."
@@ -79,8 +89,8 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     help="At most so many nodes a list, lines a tree.",
 )
 def lineage(
-    node: str, up: int | None, down: int | None, form: str | None, why: str, diff: str, impact: bool, overview: str,
-    export: str | None, limit: int,
+    node: str, up: int | None, down: int | None, form: str | None, why: str, diff: str, column: str, impact: bool,
+    overview: str, export: str | None, limit: int,
 ) -> None:  # fmt: skip
     """Show where a thing comes from and what came of it; or what a selection names (docs/lineage.md)."""
     here = session()
@@ -88,6 +98,7 @@ def lineage(
         "--tree or --plain": form,
         "--why": why,
         "--diff": diff,
+        "--column": column,
         "--impact": impact,
         "--overview": overview,
         "--export": export,
@@ -102,6 +113,8 @@ def lineage(
         say_why(here, project, node, why)
     elif diff:
         say_diff(here, project, node, diff)
+    elif column:
+        _column(here, project, one_node(project, node), column, up, down, limit)
     elif impact:
         say_impact(here, project, node)
     elif overview:
@@ -237,7 +250,7 @@ def _selection(
         if here.json:
             console.out_json({"selection": text, "count": len(numbers), "up": _json_lines(lines)})
             return
-        _draw(lines, UP_WORDS, choose(here.env.environ))
+        _draw(lines, _node_words(UP_WORDS), choose(here.env.environ))
         more(len(numbers), len({line.row.id for line in lines}))
         return
     if here.json:
@@ -282,7 +295,7 @@ def _tree(here: Session, project: Project, entity: str, up: int | None, down: in
     for side, lines, said in trees:
         title, kinds = ("COMES FROM", totals.up) if side == "up" else ("CAME OF IT", totals.down)
         console.out(f"{title}  {counts(kinds)}")
-        _draw(lines, said, choose(here.env.environ))
+        _draw(lines, _node_words(said), choose(here.env.environ))
 
 
 def _json_lines(lines: Sequence[Any]) -> list[dict[str, Any]]:
@@ -295,7 +308,55 @@ def _json_lines(lines: Sequence[Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _draw(lines: Sequence[Any], said: Mapping[str, str], glyphs: Glyphs) -> None:
+def _column(
+    here: Session, project: Project, entity: str, field: str, up: int | None, down: int | None, limit: int
+) -> None:
+    """Write the trees of a column: what it came from, what came of it."""
+    graph = project.graph
+    sides = (up or 0, down or 0) if up or down else (ALL, ALL)
+    found = graph.trace(entity, field, up=sides[0], down=sides[1], limit=limit)
+    titles: dict[str, str] = {}
+
+    def title(holder: str) -> str:
+        if holder not in titles:
+            titles[holder] = project.title(holder) if graph.find(holder) is not None else holder
+        return titles[holder]
+
+    if here.json:
+        both = {
+            side: [
+                {"line": at, "holder": one.column.holder, "title": title(one.column.holder), "field": one.column.field,
+                 "how": one.how, "depth": one.depth, "seen": one.seen + 1 or None, "more": one.more}
+                for at, one in enumerate(lines, 1)
+            ]
+            for side, lines in (("up", found.up), ("down", found.down))
+        }  # fmt: skip
+        column = {"holder": entity, "field": field}
+        console.out_json({"column": column, **both, "ups": found.ups, "downs": found.downs})
+        return
+
+    def told(one: ColumnLine) -> str:
+        return f"{one.column.field}  of {title(one.column.holder)}" + (f"  ({one.how})" if one.how else "")
+
+    for name, hops, lines, count in (
+        ("COMES FROM", sides[0], found.up, found.ups), ("CAME OF IT", sides[1], found.down, found.downs)
+    ):  # fmt: skip
+        if hops:
+            console.out(f"{name}  {plural(count, 'column') if count else 'nothing'}")
+            _draw(lines, told, choose(here.env.environ))
+
+
+def _node_words(said: Mapping[str, str]) -> Callable[[TreeLine], str]:
+    """Return what a line of a tree of nodes says; `said` has the words of the relations."""
+
+    def words(line: TreeLine) -> str:
+        named = ", ".join(said.get(one, one) for one in line.relation.split(", ")) if line.relation else ""
+        return f"{named} {line.row.kind} {line.row.title}".strip() + ("  closes a cycle" if line.back else "")
+
+    return words
+
+
+def _draw(lines: Sequence[L], words: Callable[[L], str], glyphs: Glyphs) -> None:
     """Draw the lines of a tree, numbered where one points at another; what is left out stands after what is shown."""
     bar, tee, end = ("|", "|-", "`-") if glyphs.plain else ("│", "├─", "└─")
     numbered = len(str(len(lines))) + 1 if any(line.seen >= 0 for line in lines) else 0
@@ -314,11 +375,9 @@ def _draw(lines: Sequence[Any], said: Mapping[str, str], glyphs: Glyphs) -> None
         fold_down_to(line.depth)
         del bars[max(0, line.depth - 1) :]
         branch = f"{rails()}{end if line.last else tee} " if line.depth else ""
-        words = ", ".join(said.get(one, one) for one in line.relation.split(", ")) if line.relation else ""
-        text = f"{words} {line.row.kind} {line.row.title}".strip()
+        text = words(line)
         if line.seen >= 0:
             text += f"  {glyphs['up arrow' if line.seen < at else 'down arrow']} line {line.seen + 1}"
-        text += "  closes a cycle" if line.back else ""
         console.out(f"{f'{at + 1} ' if numbered else '':>{numbered}}{branch}{text}")
         if line.depth:
             bars.append(not line.last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -9,13 +10,15 @@ from typing import ClassVar
 from textual.containers import Container
 from textual.widget import Widget
 
+from carnet_store.domain.columns import SCHEMA
 from carnet_tui import frame_text
 from carnet_tui.frame_text import Hint
+from carnet_tui.screen import Route
 from carnet_tui.screens import opening
 from carnet_tui.screens.subjects import ListScreen
 from carnet_tui.text import Line, clean, pad, plural
 from carnet_tui.views import catalogue_view
-from carnet_tui.views.catalogue_reading import SCHEMA, Entry, read, with_users
+from carnet_tui.views.catalogue_reading import Entry, read, with_users
 from carnet_tui.views.catalogue_view import Row
 from carnet_tui.widgets.chained import Chained
 from carnet_tui.widgets.dialogs import LongPrompt, Prompt
@@ -124,7 +127,9 @@ class CatalogueScreen(ListScreen):
     def _show_chosen(self) -> None:
         row = self.chosen
         hint = ""
-        if row is not None and row.opens:
+        if row is not None and row.column:
+            hint = "Enter shows its ways"
+        elif row is not None and row.opens:
             hint = f"Enter opens {'it' if not row.key or not row.key.startswith('fact') else 'the run'}"
         elif catalogue_view.editable(row) and not row_missing(row):
             hint = "e writes it anew"
@@ -161,6 +166,8 @@ class CatalogueScreen(ListScreen):
         row = self.chosen if self.is_mounted else None
         if row is None:
             return ""
+        if row.column:
+            return "its ways"
         return "open" if row.opens else "fill" if row_missing(row) and catalogue_view.editable(row) else "read"
 
     def available(self, action_id: str) -> str | None:
@@ -188,6 +195,8 @@ class CatalogueScreen(ListScreen):
             offers.append(("to type", row.command))
         if row is not None and row.opens:
             offers.append(("id of it", row.opens))
+        if row is not None and row.column:
+            offers.append(("its command", f"carnet lineage {entry.entity} --column {shlex.quote(row.column)}"))
         offers += [("name", entry.title), ("id", entry.entity)]
         if entry.node is not None:
             offers += [(clean(name), clean(value)) for name, value in entry.node.digests.items()]
@@ -203,7 +212,9 @@ class CatalogueScreen(ListScreen):
         row = self.chosen
         if row is None:
             return
-        if row.opens:
+        if row.column:
+            self.base.enter(Route("column", (self.entity, row.column)))
+        elif row.opens:
             self.base.enter(opening.route(self.project, row.opens))
         elif row_missing(row) and catalogue_view.editable(row):
             self.flow(self._edit(row))

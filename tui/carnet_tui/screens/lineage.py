@@ -11,11 +11,14 @@ from typing import ClassVar
 
 from textual import events
 
+from carnet_store import Project
+from carnet_store.domain.columns import Column
 from carnet_store.domain.lineage import NODES
 from carnet_store.domain.selection import ALL, quoted
 from carnet_tui import actions
 from carnet_tui.frame_text import Hint
 from carnet_tui.graph_layout import FOLDS
+from carnet_tui.screen import Route
 from carnet_tui.screens import opening
 from carnet_tui.screens.lineage_verbs import command_of
 from carnet_tui.screens.lineage_views import TREE_LINES, LineageViews, Row, row_key
@@ -352,6 +355,8 @@ class LineageScreen(LineageViews):
                 (one.handoff, f"handoff {whose}{one.crossing}", words.gate_state(one.verdict, self.glyphs)[1])
             )
         things.append(("facts", "all that is known of it", "values in full"))
+        if page is not None and page.name == "catalogue":
+            things.append(("columns", "the ways of a column", "where it came from, what came of it"))
         things.append(("wider", "one hop more each way", f"now {hops(asked)}"))
         if asked.up > 1 or asked.down > 1:
             things.append(("narrower", "one hop less", f"now {hops(asked)}"))
@@ -375,6 +380,8 @@ class LineageScreen(LineageViews):
                     title, lambda cells: lineage_facts.lines(facts, standing, cells, glyphs, whole=True), glyphs=glyphs
                 )
             )
+        elif name == "columns":
+            await self._column(entity, title)
         elif name.startswith("handoff:"):
             self.go(name)
         else:
@@ -383,6 +390,24 @@ class LineageScreen(LineageViews):
                 "without": Around(entity, max(2, asked.up), max(2, asked.down), runs=False), "with": Around(entity, asked.up, asked.down),
             }  # fmt: skip
             self._go(ways[name])
+
+    async def _column(self, entity: str, title: str) -> None:
+        """Offer the columns of a thing, and show the ways of one."""
+
+        def read(project: Project) -> list[tuple[str, str, str]]:
+            known = project.graph.columns
+            told = [(name, known.counts(Column(entity, name))) for name in project.graph.fields(entity)]
+            return [
+                (name, clean(name), f"from {ups}, into {downs}" if ups or downs else "") for name, (ups, downs) in told
+            ]
+
+        columns = await self.far_aside(read, saying="Reading its columns")
+        if not columns:
+            self.base.say("No schema and no column lineage is recorded of it.")
+            return
+        chosen = await self.ask(Picker(f"{title}: which column?", columns, glyphs=self.glyphs, verb="show its ways"))
+        if chosen is not None:
+            self.base.enter(Route("column", (entity, chosen[0])))
 
     def do_edge(self) -> None:
         """Add an edge from this node to another."""

@@ -1,7 +1,8 @@
-"""Answers to questions of the lineage as screens: why (the ways between two nodes), impact, comparison. Enter on a row goes there."""
+"""Answers to questions of the lineage as screens: why (the ways between two nodes), the ways of a column, impact, comparison. Enter on a row goes there."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from carnet_store import Project
 from carnet_tui import frame_text
 from carnet_tui.screen import Route
 from carnet_tui.screens.lineage_verbs import NodeVerbs
-from carnet_tui.text import Line, both_ends, fit, width
+from carnet_tui.text import Line, both_ends, clean, fit, width
 from carnet_tui.views import lineage_answers, lineage_asked, lineage_facts, lineage_standing
 from carnet_tui.views.lineage_answers import Answer, Answers
 from carnet_tui.views.lineage_facts import Facts
@@ -180,6 +181,8 @@ class AnswerScreen(NodeVerbs):
     def say_enter(self) -> str:
         """Return what Enter does with the row."""
         row = self.row
+        if row is not None and row.column:
+            return "its ways"
         return "list them" if row is not None and row.selection and not row.node else "go there"
 
     def available(self, action_id: str) -> str | None:
@@ -194,7 +197,9 @@ class AnswerScreen(NodeVerbs):
         row = self.row
         if row is None:
             return
-        if row.handoff:
+        if row.column:
+            self.base.enter(Route("column", row.column))
+        elif row.handoff:
             self.go(row.handoff)
         elif row.other and row.other != row.node:
             self.flow(self._one_of(row.other, row.node))
@@ -254,6 +259,30 @@ class WhyScreen(AnswerScreen):
     def command(self) -> str:
         """The command that asks the same."""
         return f"carnet lineage {self.entity} --why {self.last}"
+
+
+class ColumnScreen(AnswerScreen):
+    """Where a column of a thing came from, and what came of it."""
+
+    QUESTION = "column"
+
+    def __init__(self, entity: str, field: str) -> None:
+        super().__init__(entity)
+        self.field = field
+
+    def read(self) -> Callable[[Project], Answers]:
+        """Return what follows the column."""
+        entity, field, glyphs = self.entity, self.field, self.glyphs
+        return lambda project: lineage_answers.column(lineage_answers.read_column(project, entity, field), glyphs)
+
+    def crumb(self) -> str:
+        """Return the project, and the column."""
+        return f"{super().crumb()}.{clean(self.field)}" if self.has_project else super().crumb()
+
+    @property
+    def command(self) -> str:
+        """The command that asks the same."""
+        return f"carnet lineage {self.entity} --column {shlex.quote(self.field)}"
 
 
 class ImpactScreen(AnswerScreen):

@@ -5,13 +5,13 @@ Rules: nothing is guessed; a field is what an attribute, an edge or a digest say
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from carnet_store.domain.columns import SCHEMA
 from carnet_store.domain.lineage import NODES, Node
 from carnet_store.errors import CarnetError, NotFound
 from carnet_tui.text import clean
@@ -30,8 +30,6 @@ JUDGED_AT_MOST: Final = 50
 """Gates whose verdict is computed; further ones are listed without it."""
 SCANNED_AT_MOST: Final = 20_000
 """Names alike that are looked through for versions of the same name."""
-DEEPEST: Final = 8
-"""Levels of a schema that are looked into."""
 ORDER: Final = ("model", "deployment", "run", "dataset", "feature", *NODES)
 """Kinds of users in the order in which they are listed."""
 
@@ -56,8 +54,6 @@ FEATURE: Final[Mapping[str, tuple[str, ...]]] = {
     "definition digest": ("definition_digest",),
     "description": ("description",),
 }
-SCHEMA: Final = ("schema", "columns")
-"""Attributes that hold the fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +140,10 @@ class Entry:
     """(code, decision)."""
     questions: Sequence[tuple[str, QuestionView]] = ()
     comments: Sequence[Change] = ()
+    columns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Column -> of how many it came and how many came of it, one step each way."""
     whole: bool = False
-    """Whether users and gates were read."""
+    """Whether users, gates and columns were read."""
 
     @property
     def kind(self) -> str:
@@ -197,9 +195,11 @@ def read(project: Project, entity: str) -> Entry:
 
 
 def with_users(project: Project, entry: Entry) -> Entry:
-    """Return the entry with all that came of the thing, and the gates that it touches."""
+    """Return the entry with all that came of the thing, the gates that it touches, and what is known of its columns."""
     gates = _gates(project, entry.entity) if entry.node is not None else []
-    return replace(entry, users=_users(project, entry.entity), gates=gates, whole=True)
+    known = project.graph.columns
+    columns = {one.field: known.counts(one) for one in known.of(entry.entity)}
+    return replace(entry, users=_users(project, entry.entity), gates=gates, columns=columns, whole=True)
 
 
 def is_sha256(text: str) -> bool:
@@ -240,46 +240,6 @@ def _filled(value: Any) -> bool:
 def _range(node: Node) -> str | None:
     start, end = node.attrs.get("start"), node.attrs.get("end")
     return f"{start} to {end}" if start and end else None
-
-
-def schema_fields(value: Any, depth: int = DEEPEST) -> list[tuple[str, str, str]]:
-    """Return the fields of a schema as (name, type, description), whatever shape it was taken in; empty where it has none.
-
-    A list of `name: type` or of objects, an object of types by name, JSON text of one of these, or names parted by commas or line ends.
-    """
-    if depth == 0:
-        return []
-    if isinstance(value, str):
-        if value.lstrip()[:1] in ("{", "["):
-            try:
-                return schema_fields(json.loads(value), depth - 1)
-            except (ValueError, RecursionError):
-                return []
-        parts = [part.strip() for part in value.replace(";", "\n").replace(",", "\n").split("\n")]
-        return [_pair(part) for part in parts if part]
-    if isinstance(value, Mapping):
-        inner = value.get("fields", value.get("columns"))
-        if isinstance(inner, list | tuple):
-            return schema_fields(inner, depth - 1)
-        return [(str(name), str(kind), "") for name, kind in value.items()]
-    if not isinstance(value, list | tuple):
-        return []
-    found: list[tuple[str, str, str]] = []
-    for one in value:
-        if isinstance(one, Mapping):
-            name = str(one.get("name", ""))
-            found.append((name, str(one.get("type", "")), str(one.get("description", ""))))
-            inner = one.get("fields")
-            if isinstance(inner, list | tuple):
-                found += [(f"{name}.{below}", kind, said) for below, kind, said in schema_fields(inner, depth - 1)]
-        else:
-            found.append(_pair(str(one)))
-    return found
-
-
-def _pair(text: str) -> tuple[str, str, str]:
-    name, colon, kind = text.partition(":")
-    return (name.strip(), kind.strip(), "") if colon else (text.strip(), "", "")
 
 
 def instant_of(value: Any) -> int:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from carnet_store.domain.columns import SCHEMA, schema_fields
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, clean, digest, fit_line, pad, plural
 from carnet_tui.views import decision_view, words
-from carnet_tui.views.catalogue_reading import DATASET, FEATURE, SCHEMA, Entry, Known, Use, schema_fields
+from carnet_tui.views.catalogue_reading import DATASET, FEATURE, Entry, Known, Use
 from carnet_tui.views.fields import field, one_line, section
 from carnet_tui.views.item_view import size_words
 from carnet_tui.widgets.chained import Chained
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 LABEL: Final = 14
 LABEL_WHEN_NARROW: Final = 11
 SHOWN_ATTRIBUTES: Final = 500
+ORIGINS: Final = ("columns", "columns_of_all")
+"""Attributes that say where columns came from: the columns themselves tell it."""
 MANY: Final[Mapping[str, str]] = {"criteria": "criteria", "glossary": "glossaries"}
 """Plurals that no s makes."""
 
@@ -35,6 +38,7 @@ class Row:
 
     Attributes:
         opens: the entity that Enter opens, if any.
+        column: the column whose ways Enter shows, if any.
         attribute: the attribute that `e` sets, if any.
         value: what it holds now, for the text that `e` begins with.
         full: all that is known of the line, for the pane beside the list: one text a line, not wrapped.
@@ -47,6 +51,7 @@ class Row:
     note: str = ""
     style: str = ""
     opens: str = ""
+    column: str = ""
     attribute: str = ""
     value: Any = None
     full: tuple[str, ...] = ()
@@ -122,7 +127,7 @@ def sections(project: Project, entry: Entry, now: int) -> Chained[Row]:
     versions = _versions(entry)
     add("VERSIONS", versions if len(versions) > 1 else [], note="of the same name, newest first")
     add("COMMENTS", _comments(project, entry))
-    add("SCHEMA", _schema(entry))
+    add("SCHEMA", _schema(entry), note="Enter on a column shows its ways" if entry.columns else "")
     add("FURTHER ATTRIBUTES", _attributes(entry))
     if not entry.users:
         add("USED BY", [], "Nothing that the record knows of." if entry.whole else "is being read")
@@ -297,11 +302,28 @@ def _comments(project: Project, entry: Entry) -> list[Row]:
 
 def _schema(entry: Entry) -> list[Row]:
     value = next((one.value for one in entry.fields if one.name == "schema"), None)
+    told = schema_fields(value)
+    known = {name for name, _, _ in told}
+    told += [(name, "", "") for name in entry.columns if name not in known]
     rows = []
-    for at, (name, kind, said) in enumerate(schema_fields(value)):
+    for at, (name, kind, said) in enumerate(told):
         text = "  ".join(part for part in (one_line(kind), one_line(said)) if part)
-        full = (one_line(name), one_line(kind), *(clean(part) for part in said.split("\n")))
-        rows.append(Row(f"column {at}", one_line(name), text, full=full))
+        ups, downs = entry.columns.get(name, (0, 0))
+        ways = [f"from {ups}"] if ups else []
+        ways += [f"into {downs}"] if downs else []
+        full = [one_line(name), one_line(kind), *(clean(part) for part in said.split("\n"))]
+        full += [f"it comes from {plural(ups, 'column')}"] if ups else []
+        full += [f"{plural(downs, 'column')} came of it"] if downs else []
+        rows.append(
+            Row(
+                f"column {at}",
+                one_line(name),
+                text,
+                ", ".join(ways),
+                full=tuple(part for part in full if part),
+                column=name if ways else "",
+            )
+        )
     return rows
 
 
@@ -314,7 +336,7 @@ def _attributes(entry: Entry) -> list[Row]:
     asked = {name for names in table.values() for name in names} | {*SCHEMA, "start", "end"}
     rows = []
     for name, value in list(entry.node.attrs.items())[:SHOWN_ATTRIBUTES]:
-        if name in shown or (name in asked and not value):
+        if name in shown or (name in asked and not value) or (name in ORIGINS and entry.columns):
             continue
         said = value_text(value)
         plain = isinstance(value, str | int) and not isinstance(value, bool)

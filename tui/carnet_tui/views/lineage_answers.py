@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from carnet_store.domain.lineage import NODES
+from carnet_store.domain.selection import COLUMN, quoted
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, clean, fit, fit_line, pad, plural
 from carnet_tui.views import words
@@ -19,6 +20,7 @@ from carnet_tui.views.lineage_tree import WORDS
 
 if TYPE_CHECKING:
     from carnet_store import Crossing, EntityRow, Impact, Project, Why
+    from carnet_store.domain.columns import ColumnLine, Trace
     from carnet_store.domain.lineage_diff import Changed, Difference, LineageDiff, Lone, Thing
 
 MANY: Final = 10**12
@@ -28,13 +30,17 @@ GROUPS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Group of a difference -> what people call it."""
 LABEL: Final = 12
+COLUMN_CELLS: Final = 24
+"""Cells of a column's name and what stands before it; what holds it stands behind."""
+COLUMN_LINES: Final = 1_000
+"""Lines of each of a column's trees."""
 DEPLOYED: Final = 8
 """Deployments that an impact lists, the newest, so that sign-offs stay in view; the others are one row away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A row. `key` is None for a head; `node`, `handoff` and `selection` are what it opens, `other` the left one of a pair."""
+    """A row. `key` is None for a head; `node`, `handoff`, `selection` and `column` are what it opens, `other` the left one of a pair."""
 
     key: str | None
     left: tuple[tuple[str, str], ...]
@@ -43,6 +49,8 @@ class Answer:
     other: str = ""
     handoff: str = ""
     selection: str = ""
+    column: tuple[str, str] | None = None
+    """(entity, field)."""
     about: tuple[str, ...] = ()
     """What is said of it below the list, a sentence each."""
 
@@ -119,6 +127,83 @@ def why(found: Why, glyphs: Glyphs) -> Answers:
             )
             rows.append(Answer(f"{at} {step} {row.id}", left, node=row.id))
     return Answers(title, said, tuple(rows))
+
+
+# --- a column ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A column's ways as they were read: the names of what holds columns, and which of those are things of the record."""
+
+    found: Trace
+    names: Mapping[str, str]
+    declared: frozenset[str]
+    spelled: str
+    whole: int
+    """How many nodes came of what holds the columns that came of it."""
+
+
+def read_column(project: Project, entity: str, field: str) -> Traced:
+    """Follow a column both ways; on the store's thread.
+
+    Raises:
+        NotFound: there is no such column.
+    """
+    graph = project.graph
+    found = graph.trace(entity, field, limit=COLUMN_LINES)
+    holders = dict.fromkeys([entity, *(line.column.holder for line in (*found.up, *found.down))])
+    declared = frozenset(one for one in holders if graph.find(one) is not None)
+    names = {one: clean(project.title(one) if one in declared else one) for one in holders}
+    title = project.title(entity)
+    alone = graph.select(column_text(title, field)) == [graph.number(entity)]
+    spelled = title if alone else entity  # two things of one name: the id names this one
+    tables = graph.select(column_text(spelled, field, "+"))
+    whole = len(graph.reach(tables, 0, -1)) - len(tables)
+    return Traced(found, names, declared, spelled, whole)
+
+
+def column_text(spelled: str, field: str, hops: str = "") -> str:
+    """Return the selection of what holds a column, of a thing as it is spelled; `hops` stands behind it."""
+    return f"{COLUMN}:{quoted(f'{spelled}.{field}')}{hops}"
+
+
+def column(read: Traced, glyphs: Glyphs) -> Answers:
+    """Return where a column came from and what came of it, as two trees; then what uses all of the tables that hold it."""
+    found = read.found
+    holder, field = found.column
+    rows: list[Answer] = []
+    for title, lines, count in (("COMES FROM", found.up, found.ups), ("CAME OF IT", found.down, found.downs)):
+        rows.append(head(f"{title}  {plural(count, 'column')}" if count else f"{title}  nothing recorded"))
+        rows += [_column_line(title, at, line, lines, read, glyphs) for at, line in enumerate(lines) if line.depth]
+        left = sum(line.more for line in lines)
+        if left:
+            rows.append(head(f"  {glyphs.ellipsis} {left:,} more: carnet lineage --column --limit shows them"))
+    if read.whole:
+        text = f"({column_text(read.spelled, field, '+')})+"
+        said = f"{plural(read.whole, 'node')} came of the tables that hold it or a column of it"
+        rows += [head("USED WHOLE"), Answer("whole", ((said, ""),), selection=text, about=(text,))]
+    said = "which columns it came from, and which came of it"
+    return Answers(f"{read.names[holder]}.{clean(field)}", said, tuple(rows))
+
+
+def _column_line(
+    side: str, at: int, line: ColumnLine, lines: Sequence[ColumnLine], read: Traced, glyphs: Glyphs
+) -> Answer:
+    holder, field = line.column
+    told = holder in read.declared
+    seen = f"  {glyphs['up arrow' if line.seen < at else 'down arrow']} above" if 0 <= line.seen < at else ""
+    seen = f"  {glyphs['down arrow']} below" if line.seen > at else seen
+    left = (
+        ("  " * line.depth, ""),
+        (pad(clean(field), max(1, COLUMN_CELLS - 2 * line.depth)), "bold" if line.depth == 1 else ""),
+        (f" {read.names[holder]}{seen}", "dim"),
+    )
+    about = () if told else (f"{read.names[holder]} is named by column lineage alone; nobody declared it.",)
+    key = f"{side} {at} {holder} {field}"
+    return Answer(
+        key, left, clean(line.how), node=holder if told else "", column=(holder, field) if told else None, about=about
+    )
 
 
 # --- impact -----------------------------------------------------------------------------------------------------------

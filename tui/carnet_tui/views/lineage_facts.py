@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from carnet_store.domain.columns import origins_of, schema_fields, steps_of
 from carnet_store.domain.lineage_diff import packages_of, text_of
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, clean, digest, fit_line, line_width, plural
@@ -134,6 +135,25 @@ def _parsed(text: str) -> Any:
     return found if isinstance(found, list | dict) and found else None
 
 
+def told(name: str, value: Any, most: int = SHOWN) -> str:
+    """Return an attribute's value as people read it, cleaned: times, packages, fields and where they came from in their own form."""
+    if name == "packages" and (packages := packages_of(value)):
+        return pairs(packages, most)
+    if name == "columns" and (steps := steps_of(value)):
+        if most == SHOWN:
+            return ", ".join(map(one_line, list(steps)[:most])) + rest(len(steps), most)
+        return "; ".join(f"{one_line(one)} from {_origins(steps[one], most)}" for one in list(steps)[:most])
+    if name == "columns_of_all" and (found := origins_of(value)):
+        return f"from {_origins(found, most)}{rest(len(found), most)}"
+    if name == "schema" and (fields := schema_fields(value)):
+        return ", ".join(one_line(f"{one} {kind}".strip()) for one, kind, _ in fields[:most]) + rest(len(fields), most)
+    return moment(name, value) or shown(value, most)
+
+
+def _origins(found: Sequence[tuple[str, str, str]], most: int) -> str:
+    return ", ".join(f"{one_line(column)} of {one_line(holder)}" for holder, column, _ in found[:most])
+
+
 def rest(count: int, most: int = SHOWN) -> str:
     """Return what stands after the first ones: how many more there are; empty where there are none."""
     return f"   and {count - most:,} more" if count > most else ""
@@ -244,9 +264,7 @@ def _values(node: Node, made: Sequence[Made], cells: int, most: int) -> list[Lin
         rule = f"{criterion.metric} {criterion.op} {criterion.value}{unit}{f' ({where})' if where else ''}"
         out += field("criterion" if criterion is node.criteria[0] else "", clean(rule), cells)
     for name, value in list(node.attrs.items())[:most]:
-        packages = packages_of(value) if name == "packages" else None
-        text = moment(name, value) or (pairs(packages, most) if packages else shown(value, most))
-        out += field(clean(name), text, cells)
+        out += field("each field" if name == "columns_of_all" else clean(name), told(name, value, most), cells)
     if len(node.attrs) > most:
         out += field("", f"and {plural(len(node.attrs) - most, 'attribute')} more", cells, "dim")
     for name, value in list(node.digests.items())[1 if most == SHOWN else 0 : most]:
