@@ -301,8 +301,14 @@ class RandomState:
     def __init__(self, seed=None): self.seed_ = seed
     def __eq__(self, other): return type(self) is type(other)
     __hash__ = None
+class PCG64:
+    def __init__(self, seed=None): self.seed_ = seed
+    def __reduce__(self): return (type(self), (self.seed_,))
+PCG64.__module__ = 'numpy.random._pcg64'
+class Philox(PCG64):
+    def __init__(self, seed=None, key=None): self.seed_ = key
 def seed(seed=None): return 'seeded'
-def default_rng(seed=None): return ('rng', seed)
+def default_rng(seed=None): return ('rng', getattr(seed, 'seed_', seed))
 """
 
 
@@ -331,6 +337,32 @@ def test_seeds_of_numpy_and_its_class_stays_a_class(probe: Probe, tmp_path: Path
         "numpy.random.default_rng": "32",
         "numpy.random.RandomState": ["33", "34"],
     }
+
+
+def test_seeds_of_bit_generators(probe: Probe, tmp_path: Path) -> None:
+    """R047: a generator that is given its state ready-made is seeded there; what is made is pickled by its own name, as without the probe."""
+    path = fake(
+        tmp_path, numpy="from . import random", numpy__random=NUMPY + "import sys\nsys.modules['numpy.random._pcg64'] = sys.modules[__name__]\n"
+        "import types\nown = types.ModuleType('numpy.random._pcg64'); own.PCG64 = PCG64; sys.modules['numpy.random._pcg64'] = own\n",
+    )  # fmt: skip
+    code = (
+        "import numpy as np, pickle\n"
+        "made = np.random.PCG64(41)\n"
+        "print(np.random.default_rng(made), isinstance(made, np.random.PCG64), pickle.loads(pickle.dumps(made)).seed_)\n"
+        "print(pickle.loads(pickle.dumps(np.random.PCG64)) is np.random.PCG64, np.random.Philox(key=44).seed_)\n"
+    )
+    ran = probe(code, PYTHONPATH=path)
+    assert ran.err == ""
+    assert ran.out.splitlines() == ["('rng', 41) True 41", "True 44"]
+    assert ran.seeds == {"numpy.random.PCG64": "41", "numpy.random.Philox": "44"}
+
+
+def test_a_module_that_names_a_file_which_is_nowhere_is_no_code(probe: Probe, tmp_path: Path) -> None:
+    """As real libraries do: such a name is read as a file of the folder, where none lies."""
+    ran = probe(
+        "import sys, types\nmade = types.ModuleType('made')\nmade.__file__ = '_made.py'\nsys.modules['made'] = made\n"
+    )
+    assert ran.err == "" and "_made.py" not in [one.name for one in ran.told.modules()]
 
 
 def test_seeds_of_the_real_numpy(probe: Probe) -> None:

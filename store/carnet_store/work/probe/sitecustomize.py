@@ -6,7 +6,7 @@ into the script, print, or change what a call returns; a `sitecustomize` that th
 It must read in any Python from 3.6 on, whichever the child is.
 """
 
-# ruff: noqa: PTH100, PTH119, PTH120, PTH109, SIM105
+# ruff: noqa: PTH100, PTH113, PTH119, PTH120, PTH109, SIM105
 
 import atexit
 import os
@@ -86,6 +86,8 @@ def _caller() -> "tuple[str, bool]":
 
 def _note(source: str, call: str, seed: "Any") -> None:
     try:
+        if type(seed).__module__.startswith("numpy.random"):  # seeded when it was made, and noted then
+            return
         line = sys._getframe(2)
         if os.path.basename(line.f_code.co_filename) == "random.py" and line.f_back is not None:
             line = line.f_back  # `Random(seed)` seeds from its own file
@@ -166,18 +168,26 @@ def _random(module: "Any") -> None:
 
 
 def _numpy(module: "Any") -> None:
-    """`numpy.random.seed`, `default_rng`, and `RandomState`, which must stay a class: others ask `isinstance` of it."""
+    """`numpy.random.seed`, `default_rng`, and the classes that are seeded when they are made: they must stay classes, others ask `isinstance` of them."""
     _wrap(module, "numpy.random", "seed")
     _wrap(module, "numpy.random", "default_rng")
-    original = module.RandomState
-    if not isinstance(original, type):
+    for name in ("RandomState", "SeedSequence", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"):
+        _watch_class(module, name)
+
+
+def _watch_class(module: "Any", name: str) -> None:
+    found = getattr(module, name, None)
+    if not isinstance(found, type):
         return
+    original = found  # type: type
 
     class Meta(type):
         def __call__(cls, *args: "Any", **kwargs: "Any") -> "Any":
-            given = args[0] if args else kwargs.get("seed")
+            given = (
+                args[0] if args else next((kwargs[one] for one in ("seed", "entropy", "key") if one in kwargs), None)
+            )
             if given is not None:
-                _note("numpy.random", "numpy.random.RandomState", given)
+                _note("numpy.random", "numpy.random." + name, given)
             return original(*args, **kwargs) if cls is made else type.__call__(cls, *args, **kwargs)
 
         def __instancecheck__(cls, one: "Any") -> bool:
@@ -186,10 +196,9 @@ def _numpy(module: "Any") -> None:
         def __subclasscheck__(cls, one: "Any") -> bool:
             return issubclass(one, original) if cls is made else type.__subclasscheck__(cls, one)
 
-    made = Meta("RandomState", (original,), {"__doc__": original.__doc__, "__module__": original.__module__})
-    for place in (module, sys.modules.get(original.__module__)):  # both, so that pickling by name finds this one
-        if getattr(place, "RandomState", None) is original:
-            place.RandomState = made  # type: ignore[union-attr]
+    # What is made of the original is pickled with that by its own name, so it stays where it was; this one is found by its name here.
+    made = Meta(name, (original,), {"__doc__": original.__doc__, "__module__": module.__name__})
+    setattr(module, name, made)
 
 
 def _torch(module: "Any") -> None:
@@ -295,7 +304,8 @@ def _local_modules() -> "list[str]":
         name = getattr(module, "__file__", None)
         if isinstance(name, str) and name.endswith(".py"):
             name = os.path.abspath(name)
-            if name.startswith(_inside) and "site-packages" not in name and not name.startswith(_HERE):
+            own = name.startswith(_inside) and "site-packages" not in name and not name.startswith(_HERE)
+            if own and os.path.isfile(name):  # torch names files that are nowhere
                 found.add(name)
     return sorted(found)[:_MODULES_AT_MOST]
 
