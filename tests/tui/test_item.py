@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from textual.widgets import Input, TextArea
 
+from carnet_tui.widgets.line_list import LineList
+
 Text = Callable[[Any], str]
 SIZES = [(80, 24), (160, 48), (40, 12)]
 
@@ -404,3 +406,28 @@ async def test_readback_is_confirmed_by_key(main_path: Any, visit: Any, screen_t
     async with visit(tour, *at(tour, "people.readback"), who="Ana") as pilot:
         await press(pilot, "v", "y", "enter")
         assert status(tour, "people.readback").state == "ok"
+
+
+async def test_g_goes_to_what_the_item_rests_on(main_path: Any, visit: Any, screen_text: Text, settled: Any) -> None:
+    """The evidence where there is some, chosen among several; else the model; esc comes back to the item."""
+    tour = main_path("ready")
+    async with visit(tour, *at(tour, "approach.evaluation")) as pilot:
+        await press(pilot, "g")
+        await settled(pilot)
+        assert pilot.app.path[-1].about == (tour.ids["run"],)
+        await press(pilot, "escape")
+        assert pilot.app.path[-1].name == "item"
+    async with visit(tour, *at(tour, "framing.problem")) as pilot:
+        await press(pilot, "g")
+        await settled(pilot)
+        assert pilot.app.path[-1].about == (tour.ids["model"],)
+    tour.answer("Ana", "framing.criteria", [tour.criteria, tour.run])
+    async with visit(tour, *at(tour, "framing.criteria")) as pilot:
+        await press(pilot, "g")
+        assert "Which in the lineage?" in screen_text(pilot.app) and "all of these" in screen_text(pilot.app)
+        await press(pilot, "escape")
+        assert pilot.app.path[-1].name == "item"
+        await press(pilot, "g", "a", "l", "l", "space", "o", "f", "enter")
+        await settled(pilot)
+        rows = pilot.app.screen.query_one(LineList)
+        assert {rows.row(at).row.id for at in range(rows.row_count)} == {tour.criteria, tour.run}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from carnet_tui import taking_in
 from carnet_tui.screens.lineage import LineageScreen
 from carnet_tui.views.lineage_asked import EXAMPLES, Around, Chosen, is_words
 from carnet_tui.widgets import selection_sheet
@@ -150,15 +151,81 @@ async def test_what_was_said_of_a_node_finds_it(
 async def test_texts_are_left_out_where_their_index_would_take_long(
     tour: Any, visit: Any, settled: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names are still found; that texts were not searched is said."""
+    """Names are still found; that texts are not searched yet is said, and their index is made once."""
     monkeypatch.setattr(selection_sheet, "said_with", lambda project, text: None)
+    asked: list[str] = []
+
+    def follow(app: Any, ledger: str, then: Callable[[], None]) -> None:
+        asked.append(ledger)
+        then()
+
+    monkeypatch.setattr(taking_in, "follow_search", follow)
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
         await press(pilot, settled, "slash")
         await write(pilot, settled, "telco")
         await settled(pilot)
-        assert "Names alone are searched" in screen_text(pilot.app)
+        assert "Names alone so far" in screen_text(pilot.app)
+        assert len(asked) == 1
         await press(pilot, settled, "enter")
         assert screen(pilot)._asked == Around(tour.ids["data"])
+
+
+async def test_texts_are_searched_as_soon_as_they_can_be(
+    tour: Any, visit: Any, settled: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is made in the background, and what stands in the field is looked for once more."""
+    ready: list[bool] = []
+    real = selection_sheet.said_with
+    monkeypatch.setattr(selection_sheet, "said_with", lambda project, text: real(project, text) if ready else None)
+    later: list[Callable[[], None]] = []
+    monkeypatch.setattr(taking_in, "follow_search", lambda app, ledger, then: later.append(then))
+    async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "train.py")
+        await settled(pilot)
+        assert "Names alone so far" in screen_text(pilot.app)
+        ready.append(True)
+        later.pop()()
+        await settled(pilot)
+        await settled(pilot)
+        assert "command: python train.py" in screen_text(pilot.app) and "Names alone" not in screen_text(pilot.app)
+
+
+async def test_decisions_questions_and_answers_are_found_too(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """R006: search over everything: what is no node opens where it stands, and esc comes back; what nobody said is told."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    data = acts.declare("dataset", "telco").entity
+    chosen = acts.decide("Which model?", "boosting", "The forest overfits two-year contracts.", about=[data]).entity
+    acts.ask("Does a missing month mean two-year contracts?", about=[data])
+    async with visit(tour, ("inbox",), ("lineage", data), size=(100, 30)) as pilot:
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "two-year contracts")
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert "SAID OF" in text and "D-1 boosting" in text and "reason: " in text and "Q-1 " in text
+        await press(pilot, settled, *(["down"] if text.index("Q-1 ") < text.index("D-1 ") else []), "enter")
+        assert pilot.app.path[-1].about == (chosen,)
+        await press(pilot, settled, "escape")
+        assert screen(pilot)._asked == Around(data)
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "nowhere to be found")
+        await settled(pilot)
+        assert "Nothing is called that, and nobody said it." in screen_text(pilot.app)
+    tour.desk.close()
+
+
+async def test_the_palette_finds_everywhere(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
+    """From any screen: what is no action, place or code is looked for in all that was said."""
+    async with visit(tour, ("inbox",), size=(100, 30)) as pilot:
+        await press(pilot, settled, "colon")
+        await write(pilot, settled, "train.py", "enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, SelectionSheet) and "command: python train.py" in screen_text(pilot.app)
+        await press(pilot, settled, "escape", "escape")
+        assert not isinstance(pilot.app.screen, SelectionSheet)
 
 
 def test_an_index_that_is_not_made_is_given_up(tour: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pathlib
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.filter import LineFilter
@@ -25,6 +25,9 @@ from carnet_tui.screen import CarnetScreen, Path, Route
 from carnet_tui.terminal import driver_class
 from carnet_tui.text import clean
 from carnet_tui.widgets.chrome import Bottom
+
+if TYPE_CHECKING:
+    from carnet_tui.widgets.palette import Sought
 
 
 class Facts:
@@ -281,10 +284,20 @@ class CarnetBase(App[int], inherit_bindings=False):
         """Return (code, title, path) of subjects whose code or name starts with `typed`; a subclass asks the store."""
         return ()
 
-    def _do_later(self, choice: str | Path | None) -> None:
+    @property
+    def can_search(self) -> bool:
+        """Whether there is something to look through; a subclass knows."""
+        return False
+
+    def search(self, text: str) -> None:
+        """Look for a text in all that is recorded; a subclass knows where."""
+
+    def _do_later(self, choice: str | Path | Sought | None) -> None:
         here = self.here
         if isinstance(choice, tuple):
             self.visit(choice)
+        elif choice is not None and not isinstance(choice, str):
+            self.search(choice.text)
         elif choice and here is not None:
             here.call_later(here.action_act, choice)
 

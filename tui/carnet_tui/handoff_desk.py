@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from carnet_store.domain.gate import verifier_of
+from carnet_store.domain.lineage import NODES
+from carnet_store.domain.selection import around
 from carnet_store.errors import CarnetError
 from carnet_tui import actions
 from carnet_tui.answer_dialogs import draft_key, names_of, verdict_key
@@ -312,8 +314,23 @@ class HandoffDesk(DeskScreen):
         return [head, "", *clean_lines(text), *more]
 
     def do_graph(self) -> None:
-        """Show where the model came from."""
-        self.base.enter(Route("lineage", (self.the_look().handoff.opened.model,)))
+        """Show in the lineage what the item rests on; where that is nothing, or no item is chosen, the model."""
+        one = self.current
+        nodes = [row for row in self.evidence_of(one) if row[2] in NODES] if one is not None else []
+        if nodes:
+            self.flow(self._graph(nodes))
+        else:
+            self.base.enter(Route("lineage", (self.the_look().handoff.opened.model,)))
+
+    async def _graph(self, nodes: Sequence[tuple[str, str, str]]) -> None:
+        chosen: tuple[str, str, str] | None = nodes[0]
+        if len(nodes) > 1:
+            whole = [("", "all of these", "as a list")]
+            chosen = await self.ask(Picker("Which in the lineage?", [*nodes, *whole], glyphs=self.glyphs, verb="show"))
+        if chosen is None:
+            return
+        text = " ".join(around(entity) for entity, _, _ in nodes)
+        self.base.enter(Route("lineage", (chosen[0],) if chosen[0] else ("", text)))
 
     def do_timeline(self) -> None:
         """Show what happened to the handoff."""

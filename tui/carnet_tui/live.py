@@ -278,6 +278,21 @@ class CarnetApp(CarnetBase):
         self._said = time.monotonic()
         super().say(sentence)
 
+    @property
+    def can_search(self) -> bool:
+        """Whether a project is open."""
+        return self._desk is not None and bool(self._projects or self._desk.projects())
+
+    def search(self, text: str) -> None:
+        """Look for a text in all that is recorded, where one finds anything: in the lineage."""
+        from carnet_tui.screens.lineage import LineageScreen
+
+        if self.path[-1].name != "lineage":
+            self.visit((Route("lineage"),))
+        here = self.here
+        if isinstance(here, LineageScreen):
+            here.call_after_refresh(here.find, text)
+
     def codes(self, typed: str) -> Sequence[tuple[str, str, Path]]:
         """Return (name, what it is, path) of handoffs, decisions, questions and entities that fit what was typed."""
         if self._desk is None:

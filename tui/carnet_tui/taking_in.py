@@ -5,6 +5,7 @@ A plan holds temporary files. Whoever leaves while it is read stops the reading,
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -192,8 +193,11 @@ async def ask_where(app: CarnetApp) -> None:
         app.enter(Route("capture", (str(folder / Path(typed.strip()).expanduser()),)))
 
 
-def follow_search(app: CarnetApp, ledger: str) -> None:
-    """Let search follow a project in the background, so that the first question does not pay for what was taken in."""
+def follow_search(app: CarnetApp, ledger: str, then: Callable[[], None] | None = None) -> None:
+    """Let search follow a project in the background, so that the first question does not pay for what was taken in; then do `then` on the loop.
+
+    It has a thread of its own: what somebody asks meanwhile is not kept waiting behind it.
+    """
 
     def progress(done: int, total: int) -> None:
         if not app.is_running:
@@ -205,9 +209,12 @@ def follow_search(app: CarnetApp, ledger: str) -> None:
                 desk.store.searching.follow(desk.store.project(ledger), progress=progress)
         except (CarnetError, Left):  # the first question follows instead
             return
+        if then is not None and app.is_running:
+            with contextlib.suppress(RuntimeError):  # the app was left meanwhile
+                app.call_from_thread(then)
 
     def start() -> None:
         if app.is_running and app.has_store:
-            app.store_thread.submit(call)
+            threading.Thread(target=call, name="carnet-search", daemon=True).start()
 
     app.set_timer(SEARCH_AFTER, start)

@@ -433,19 +433,29 @@ class LineageScreen(LineageViews):
 
     def do_find(self) -> None:
         """Go to any node, or show what an expression names."""
-        self.flow(self._find())
+        self.find()
 
-    async def _find(self) -> None:
+    def find(self, typed: str = "") -> None:
+        """Open the field that finds and selects, as if something had been typed into it."""
+        self.flow(self._find(typed))
+
+    async def _find(self, typed: str = "") -> None:
+        from carnet_tui.taking_in import follow_search
+
         ledger, scene = self.project.id, self._scene
         node, other = (self._spelled(entity) for entity in (self._cursor, self.carnet.marked))
         sheet = SelectionSheet(
-            scene.text if scene is not None else "", node, other, ledger, self.far, glyphs=self.glyphs
-        )
+            scene.text if scene is not None else "", node, other, ledger, self.far,
+            lambda then: follow_search(self.carnet, ledger, then), glyphs=self.glyphs, typed=typed,
+        )  # fmt: skip
         offer = await self.ask(sheet)
         if offer is None:
             return
         if offer.what == "node":
             self._recentre(offer.value)
+            return
+        if offer.what == "subject":
+            self.go(offer.value, offer.item)
             return
         asked = await self.far_aside(lambda project: lineage_asked.read(project.graph, offer.value))
         SelectionSheet.remember(ledger, offer.value)

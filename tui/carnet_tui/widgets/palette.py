@@ -11,11 +11,12 @@ from carnet_tui.widgets.line_list import Rows, RowSource
 from carnet_tui.widgets.sheet import Finder
 
 CODES_AT_MOST = 50
+SEARCH = "search"
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something the palette can do: an action by id, or going to `path`."""
+    """Something the palette can do: an action by id, going to `path`, or looking for what was `sought`."""
 
     key: str
     name: str
@@ -23,10 +24,18 @@ class Offer:
     shown_keys: str = ""
     reason: str = ""
     path: Path = ()
+    sought: str = ""
 
 
-class Palette(Finder[Offer, str | Path]):
-    """The palette; its result is the id of an action, or a path to go to."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A text to look for in all that is recorded."""
+
+    text: str
+
+
+class Palette(Finder[Offer, str | Path | Sought]):
+    """The palette; its result is the id of an action, a path to go to, or what to look for everywhere."""
 
     def __init__(self, screen: CarnetScreen) -> None:
         glyphs = screen.base.glyphs
@@ -40,6 +49,9 @@ class Palette(Finder[Offer, str | Path]):
             if typed:
                 codes = screen.base.codes(typed)[:CODES_AT_MOST]
                 found += [Offer(f"code {code}", clean(code), clean(title), path=path) for code, title, path in codes]
+                if typed.strip() and screen.base.can_search:
+                    said = f"In everything that was said and recorded: {clean(typed.strip())}"
+                    found.append(Offer(SEARCH, "find everywhere", said, sought=typed.strip()))
             return Rows(found, lambda offer: offer.key)
 
         def line(offer: Offer, cells: int) -> Line:
@@ -66,7 +78,7 @@ class Palette(Finder[Offer, str | Path]):
         if row.reason:
             self.complain(f"Cannot {row.name} now: {row.reason}.")
         else:
-            self.dismiss(row.path or row.key)
+            self.dismiss(Sought(row.sought) if row.sought else row.path or row.key)
 
 
 def list_offers(screen: CarnetScreen) -> list[Offer]:

@@ -1,7 +1,8 @@
 """What `/` opens in the lineage: one field in which one finds a node by a word, or edits the selection; both answer while one types.
 
-A text without a sign of the language is looked for: in names, then in all that was said, where that is quick. Anything else is a selection: what is
-wrong with it stands under its column, else how much it names. Before anything is typed the last selections stand there, and examples.
+A text without a sign of the language is looked for: in names, then in all that was said of anything: nodes, decisions, questions, items of handoffs.
+Anything else is a selection: what is wrong with it stands under its column, else how much it names. Before anything is typed the last selections
+stand there, and examples.
 """
 
 from __future__ import annotations
@@ -26,33 +27,42 @@ from carnet_tui.widgets.lines import TextBlock
 from carnet_tui.widgets.sheet import Field, Sheet
 
 if TYPE_CHECKING:
-    from carnet_store import Project
+    from carnet_store import Hit, Project
 
 KEPT: Final = 20
 """Selections that are remembered for each project while the program runs."""
 FOUND_AT_MOST: Final = 100
 TEXTS_AT_MOST: Final = 30
 PATIENCE: Final = 0.4
-"""Seconds after which the search in texts is given up: its index is not made yet, `carnet find` makes it."""
-NAMES_ALONE: Final = " Names alone are searched: carnet find makes the index of all texts."
+"""Seconds after which the search in texts is given up: its index is not made yet. It is made in the background, then they are searched."""
+NAMES_ALONE: Final = " Names alone so far: what was said is being read, and is searched as soon as it is."
 Read = Callable[[Callable[["Project"], Any], Callable[[Any], None]], None]
 """Runs a call with the project on the store's thread, then another with its result."""
+Follow = Callable[[Callable[[], None]], None]
+"""Makes the index of texts follow the record in the background, then calls back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A row: a node to go to, a selection to take, or one to go on with (`what` is `node`, `take`, `fill`; None for a head)."""
+    """A row: a node or a subject to go to, a selection to take, or one to go on with.
+
+    Attributes:
+        what: `node`, `subject`, `take`, `fill`; empty for a head.
+        value: the entity, or the selection.
+        item: of a handoff that is a subject, the item in which it was said.
+    """
 
     what: str
     value: str
     name: str
     note: str = ""
     kind: str = ""
+    item: str = ""
 
     @property
     def key(self) -> str | None:
         """What identifies the row."""
-        return f"{self.what} {self.value}" if self.what else None
+        return f"{self.what} {self.value} {self.item}" if self.what else None
 
 
 class TooSlow(Exception):
@@ -60,7 +70,7 @@ class TooSlow(Exception):
 
 
 class SelectionSheet(Sheet[Offer]):
-    """The sheet; its result is the offer that was taken, of `node` or `take`."""
+    """The sheet; its result is the offer that was taken, of `node`, `subject` or `take`."""
 
     TALL = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,14 +82,18 @@ class SelectionSheet(Sheet[Offer]):
     history: ClassVar[dict[str, list[str]]] = {}
     """Ledger id -> its last selections, the newest first."""
 
-    def __init__(self, text: str, node: str, other: str, ledger: str, read: Read, *, glyphs: Glyphs) -> None:
-        """Begin with the selection in force; `node` and `other` (the marked one) are spelled for examples, empty where there are none."""
-        super().__init__("Find a node, or select", glyphs=glyphs, note="a word finds; signs select")
+    def __init__(
+        self, text: str, node: str, other: str, ledger: str, read: Read, follow: Follow, *, glyphs: Glyphs, typed: str = ""
+    ) -> None:  # fmt: skip
+        """Begin with the selection in force, or as if `typed` had been typed; `node` and `other` (the marked one) are spelled for examples."""
+        super().__init__("Find anything, or select", glyphs=glyphs, note="words find; signs select")
         self._first = text
         self._node = node
         self._other = other
         self._ledger = ledger
         self._read = read
+        self._follow = follow
+        self._typed = typed
         self._turn = 0
         self._said: list[Line] = []
         self._waits = False
@@ -87,6 +101,8 @@ class SelectionSheet(Sheet[Offer]):
         self._wants = False
         """Whether Enter was pressed meanwhile."""
         self._slow = False
+        self._asked_for = False
+        """Whether the index of texts was asked to follow."""
 
     @classmethod
     def remember(cls, ledger: str, text: str) -> None:
@@ -113,7 +129,11 @@ class SelectionSheet(Sheet[Offer]):
 
     def on_mount(self) -> None:
         """Type at once."""
-        self.query_one(Input).focus()
+        field = self.query_one(Input)
+        field.focus()
+        if self._typed:
+            field.value = self._typed
+            field.cursor_position = len(field.value)
 
     @property
     def found(self) -> LineList[Offer]:
@@ -138,10 +158,11 @@ class SelectionSheet(Sheet[Offer]):
         dots = self.glyphs.ellipsis
         if not row.what:
             return fit_line([(row.name, "title")], cells, dots)
-        if row.what == "node":
-            room = cells - 13 if cells < 60 or not row.note else min(40, cells - 43)
+        if row.what in ("node", "subject"):
+            noted = bool(row.note) and cells >= 60
+            room = min(40, cells - 43) if noted else cells - 13
             line: Line = [(pad(row.kind, 12, "<", dots) + " ", "dim"), (pad(row.name, room, "<", dots), "")]
-            return fit_line([*line, (f"  {row.note}", "dim")] if cells >= 60 else line, cells, dots)
+            return fit_line([*line, (f"  {row.note}", "dim")] if noted else line, cells, dots)
         if not row.note or cells < 60:
             return fit_line([(row.name, "bold")], cells, dots)
         return fit_line([(pad(row.name, cells - 44, "<", dots), "bold"), (f"  {row.note}", "dim")], cells, dots)
@@ -176,7 +197,7 @@ class SelectionSheet(Sheet[Offer]):
             self._select(event.value, self._turn)
 
     def _look_for(self, text: str, turn: int) -> None:
-        """Offer nodes by name; then those of which something with these words was said."""
+        """Offer nodes by name; then whatever these words were said of."""
         self._waits = True
 
         def names(project: Project) -> list[Offer] | None:
@@ -198,10 +219,12 @@ class SelectionSheet(Sheet[Offer]):
             if found is not None and turn == self._turn:
                 self._waits = False
                 self._show(found)
-                if not found:
-                    self._say([(" No node is called that.", "dim")])
-                elif self._slow:
+                if self._slow:
                     self._say([(NAMES_ALONE, "dim")])
+                elif not found:
+                    self._say(
+                        [(f" No node is called that; what was said is looked through {self.glyphs.ellipsis}", "dim")]
+                    )
                 self._enter()
                 if not self._slow:
                     self._read(texts, lambda more: self._add(found, more, turn))
@@ -214,14 +237,25 @@ class SelectionSheet(Sheet[Offer]):
         if more is None:
             self._slow = True
             self._say([(NAMES_ALONE, "dim")])
+            if not self._asked_for:
+                self._asked_for = True
+                self._follow(self._followed)
             return
         have = {one.value for one in found}
         rest = [one for one in more if one.value not in have]
+        self._say() if rest or found else self._say([(" Nothing is called that, and nobody said it.", "dim")])
         if rest:
-            self._say()
-            self.found.refill(Rows([*found, *rest], offer_key))
+            self.found.refill(Rows([*found, Offer("", "", "SAID OF"), *rest], offer_key))
             if not found:
                 self.found.action_move("first")
+
+    def _followed(self) -> None:
+        """Look once more for what stands there: all texts can be searched now."""
+        self._slow = False
+        text = self.query_one(Input).value.strip() if self.is_mounted else ""
+        if text and text != self._first and lineage_asked.is_words(text):
+            self._turn += 1
+            self._look_for(text, self._turn)
 
     def _select(self, raw: str, turn: int) -> None:
         """Say what is wrong with a selection, under its column; else what it names."""
@@ -308,7 +342,7 @@ def offer_key(row: Offer) -> str | None:
 
 
 def said_with(project: Project, text: str) -> list[Offer] | None:
-    """Return nodes of which something with these words was said; None where the index of texts would have to be made first."""
+    """Return whatever these words were said of; None where the index of texts would have to be made first."""
     import time
 
     end = time.monotonic() + PATIENCE
@@ -318,18 +352,18 @@ def said_with(project: Project, text: str) -> list[Offer] | None:
             raise TooSlow
 
     try:
-        hits = project.search(text, kinds=NODES, limit=TEXTS_AT_MOST, progress=progress)
+        hits = project.search(text, limit=TEXTS_AT_MOST, progress=progress)
     except TooSlow:
         return None
     except CarnetError:  # nothing to look for: a sign alone, a single letter
         return []
-    return [
-        Offer(
-            "node",
-            hit.entity,
-            clean(hit.title),
-            clean(f"{hit.field}: {' '.join(hit.snippet.split())}"),
-            clean(hit.kind),
-        )
-        for hit in hits
-    ]
+    return [_offer(project, hit) for hit in hits]
+
+
+def _offer(project: Project, hit: Hit) -> Offer:
+    """Return a hit as a row: what it is, and where the words stand."""
+    code = f"{project.code(hit.entity)} " if hit.kind in ("decision", "question") else ""
+    name = f"{hit.title}, {hit.item}" if hit.item else hit.title
+    note = f"{hit.field}: {' '.join(hit.snippet.split())}"
+    what = "node" if hit.kind in NODES else "subject"
+    return Offer(what, hit.entity, clean(code + name), clean(note), clean(hit.kind), hit.item)
