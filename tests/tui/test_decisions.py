@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from carnet_tui.screen import Route
 from carnet_tui.views import decision_view
+
+Text = Callable[[Any], str]
 
 
 @pytest.fixture
@@ -136,3 +139,27 @@ async def test_hostile_decisions_show_as_signs(
 
 def test_parts_of_a_text_are_parted_by_semicolons() -> None:
     assert decision_view.split(" a ; b,c;; ") == ["a", "b,c"]
+
+
+async def test_a_decision_and_a_question_show_where_they_are_cited(
+    main_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """R044: links go both ways: the item that a decision is evidence of, the question asked about it, the decision about that question."""
+    tour = main_path("half")
+    asked = tour.at("Grace").ask("Does it hold for new customers?", about=[tour.decision]).entity
+    tour.at("Ana").decide("Is that asked too late?", "no", "The first gate is still open.", about=[asked])
+    found = tour.project.cited(tour.decision)
+    assert [q.id for q in found.questions] == [asked] and found.items == ((tour.handoff, "approach.decision"),)
+    assert tour.project.cited(tour.run).items == () and tour.project.cited(tour.criteria).items == (
+        (tour.handoff, "framing.criteria"),
+    )
+    async with visit(tour, ("decisions",), size=(100, 40)) as pilot:
+        pilot.app.enter(Route("decision", (tour.decision,)))
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert "cited by" in text and "Q-1  Does it hold for new customers?" in text
+        assert "evidence of" in text and "churn@2, approach.decision" in text
+        await pilot.press("escape")
+        pilot.app.enter(Route("question", (asked,)))
+        await settled(pilot)
+        assert "D-2  no" in screen_text(pilot.app)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from textual.widgets import Input, TextArea
 
+from carnet_tui.text import digest
+
 Text = Callable[[Any], str]
 SIZES = [(80, 24), (120, 40), (160, 48), (40, 12)]
 
@@ -64,7 +66,7 @@ async def test_giver_seals_and_is_told_what_waits(main_path: Any, visit: Any, sc
         assert tour.project.look(tour.handoff).status.package
         assert "1 item waits for Grace to verify, 1 for Tom to verify" in text
         assert "a signature now would turn stale when that is done" in text
-        assert "s signs all the same" in text and "Sign off" not in text
+        assert "s on the handoff signs all the same" in text and "Sign off" not in text
         await press(pilot, "enter", "s")
         text = screen_text(pilot.app)
         assert "Sign off  churn@2" in text and "NOT YET" in text and "1 item waits for Grace to verify" in text
@@ -79,10 +81,15 @@ async def test_seals_and_goes_on_to_sign_where_nothing_waits(main_path: Any, vis
     tour.at("Ana").include(tour.handoff, tour.early)
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana") as pilot:
         await press(pilot, ":", *"seal", "enter")
-        assert "since it was sealed" in screen_text(pilot.app)
-        await press(pilot, "escape", "s", "enter")
         text = screen_text(pilot.app)
-        assert "Sign off  churn@2" in text and "NOT YET" not in text
+        assert "since it was sealed" in text
+        shown = next(line.split("digest", 1)[1].split() for line in text.split("\n") if "digest " in line)
+        await press(pilot, "enter")
+        sealed = tour.project.look(tour.handoff).status
+        assert digest(sealed.package).split() == shown and sealed.round == 3  # what was previewed is what was sealed
+        await press(pilot, "s")
+        text = screen_text(pilot.app)
+        assert "Sign off  churn@2" in text and "NOT YET" not in text and "round 3" in text
 
 
 async def test_moved_to_another_pack(main_path: Any, visit: Any, screen_text: Text) -> None:

@@ -31,6 +31,7 @@ from carnet_store.storage.search import Hit, Progress, SearchIndex
 
 if TYPE_CHECKING:
     from carnet_store.domain.completeness import Completeness
+    from carnet_store.storage.citing import Citations
     from carnet_store.storage.completing import Report
     from carnet_store.storage.graph import Graph
 
@@ -321,6 +322,12 @@ class Project:
         questions = [q for q in self.questions() if entity in q.question.about]
         handoffs = [h.id for h in self.handoffs() if entity == h.opened.model or entity in h.entities]
         return decisions, questions, handoffs
+
+    def cited(self, entity: str) -> Citations:
+        """Return where a node, a decision or a question is cited: decisions, questions, answers of items."""
+        from carnet_store.storage.citing import citations
+
+        return citations(self, entity)
 
     # -- decisions and questions ---------------------------------------------------------------------------------------
 

@@ -24,20 +24,21 @@ async def seal(screen: DeskScreen, look: Look) -> bool:
     """Seal the package after a preview, and say what still waits then; True where it was sealed."""
     from carnet_store.domain import package
 
-    now_digest = package.digest(look.manifest)
+    manifest = screen.project.manifest(look.handoff, look.handoff.round + 1)
+    now_digest = package.digest(manifest)
     names = names_of(screen)
     lines = [
         f"{clean(look.model.title)}: the package as it stands, round {look.handoff.round + 1}",
         f"digest   {digest(now_digest)}",
         "",
     ]
-    for row in look.manifest.get("entities", []):
+    for row in manifest.get("entities", []):
         lines.append(f"{clean(str(row['kind']))}  {names.entity(str(row['id']))}")
     lines += [f"file  {clean(file.path)}" for file in look.handoff.files]
     if look.handoff.seal is not None:
         sealed = look.handoff.manifest(look.handoff.seal)
         lines += ["", "since it was sealed:"]
-        for sign, what, kind in package.difference(sealed, look.manifest):
+        for sign, what, kind in package.difference(sealed, manifest):
             lines.append(f"{sign} {names.entity(what) if ':' in what else clean(what)}  {clean(kind)}")
     lines += ["", "From here on everybody means the same bytes. Sign-offs on an earlier package turn stale."]
     if not await screen.preview("Seal the package", paragraphs(lines), verb="seal"):
@@ -52,7 +53,7 @@ async def seal(screen: DeskScreen, look: Look) -> bool:
             f"{waits}.",
         ]
         if rows_of(after, screen.me):
-            said += ["", "Nothing was signed. s signs all the same."]
+            said += ["", "Nothing was signed. s on the handoff signs all the same."]
         await screen.ask(MessageBox("Sealed", said, glyphs=screen.glyphs))
     return True
 

@@ -166,6 +166,7 @@ def decision_lines(
         links += field("replaces", _named(project, d.replaces), cells)
     if view.id in replaced:
         links += field("replaced by", _named(project, replaced[view.id]), cells, "warn")
+    links += cited_lines(project, view.id, cells)
     return section([*head, *by], body, more, links, comment_lines(project, view.id, cells) if comments else [])
 
 
@@ -198,7 +199,8 @@ def question_lines(
         end += prose("", view.closed.note, cells) if view.closed.note else []
     elif not view.replies:
         end = field("", "Nobody has replied yet.", cells, "dim")
-    return section(head, body, replies, end, comment_lines(project, view.id, cells) if comments else [])
+    cited = cited_lines(project, view.id, cells)
+    return section(head, body, replies, end, cited, comment_lines(project, view.id, cells) if comments else [])
 
 
 def addressee(project: Project, view: QuestionView) -> str:
@@ -210,6 +212,17 @@ def addressee(project: Project, view: QuestionView) -> str:
         names = ", ".join(clean(project.person_name(one)) for one in project.members().holders(q.to_role))
         return f"every {words.role(q.to_role)}" + (f" ({names})" if names else "")
     return f"the {clean(q.to_team)} team" if q.to_team else "anybody in the project"
+
+
+def cited_lines(project: Project, entity: str, cells: int) -> list[Line]:
+    """Return where a decision or a question is cited: by decisions and questions about it, and in answers of items."""
+    found = project.cited(entity)
+    by = [
+        f"{project.code(d.id)}  {one_line(d.decision.choice)}" for d in found.decisions if d.decision.replaces != entity
+    ]
+    by += [f"{project.code(q.id)}  {one_line(q.question.text)}" for q in found.questions]
+    items = [f"{one_line(project.title(handoff))}, {clean(item)}" for handoff, item in found.items]
+    return [*bullets("cited by", by, cells), *bullets("evidence of", items, cells)]
 
 
 def comment_lines(project: Project, entity: str, cells: int) -> list[Line]:

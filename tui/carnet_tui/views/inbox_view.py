@@ -37,7 +37,7 @@ SIGNS: Mapping[str, str] = {
 
 ENTER: Mapping[str, str] = {
     "conflict": "shows both answers side by side",
-    "stale": "shows what changed since you signed; s signs again",
+    "stale": "shows what changed since you signed, to sign again",
     "returned": "opens the handoff with the reasons",
     "question": "opens the question to reply",
     "replied": "opens the reply; you close the question",
