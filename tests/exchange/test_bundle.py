@@ -85,6 +85,17 @@ def test_inspecting_leaves_nothing_and_tells_the_same(world: World, post: Post, 
     assert ("entity.declared", 1, (("Ana", 1),)) in [(g.kind, g.count, g.authors) for g in plan.changes]
 
 
+def test_what_both_took_from_one_source_is_no_new_thing(world: World, post: Post) -> None:
+    """Two who captured the same: its other birth comes along, the thing was here."""
+    ana = world.found("ana", bob=("ml_engineer",))
+    bob = world.replica("bob")
+    post.receive(bob, post.send(ana).path)
+    for one in (ana, bob):
+        one.import_from("run", "mlflow", "r1", "r-1")
+    ana.import_from("run", "mlflow", "r2", "r-2")
+    assert post.receive(bob, post.send(ana).path).plan.entities == (("run", 1),)
+
+
 def test_an_increment_brings_what_is_new_alone(world: World, post: Post) -> None:
     ana = world.found("ana", bob=("ml_engineer",))
     bob = world.replica("bob")

@@ -12,6 +12,7 @@ import pytest
 from carnet_store import Desk, Invalid, Project
 from carnet_store.exchange import capturing
 from carnet_store.exchange.importers.things import Keep, Ref, Source, Thing, Unread, metric, number_text
+from carnet_store.storage.fact_acts import merged
 from carnet_store.work.identity import Keyring
 
 Things = list[Thing | Unread]
@@ -236,3 +237,54 @@ def test_every_importer_says_which_systems_are_its_own() -> None:
     from carnet_store.exchange.importers import IMPORTERS, OWN
 
     assert set(OWN) == set(IMPORTERS)
+
+
+def test_a_poorer_reading_takes_nothing_away(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """The files are not beside the copy: digests, kept files and what was told stand; tags that were taken off go; then nothing is new."""
+    ref = Ref("dataset", "mlflow", "telco:1")
+    rich = Thing(
+        ref,
+        "telco",
+        attrs={"rows": 7043, "tags": ["eu"], "unreachable": "x"},
+        digests={"sha256": "a" * 64},
+        params={"a": "1"},
+    )
+    poor = Thing(ref, "telco", attrs={"owner": "Farid"}, params={"b": "2"})
+    take([rich])
+    assert take([poor]).count("changed") == 1
+    node = desk[1].node(ref.entity)
+    assert node is not None and not node.conflicts
+    assert (node.attrs, node.digests, node.params) == (
+        {"rows": 7043, "owner": "Farid"},
+        {"sha256": "a" * 64},
+        {"a": "1", "b": "2"},
+    )
+    assert take([poor]).nothing_new
+    assert take([rich]).count("changed") == 1  # its tags are back
+    assert take([poor]).count("changed") == 1
+
+
+def test_other_bytes_under_the_same_id_are_told_and_change_no_digest(
+    desk: tuple[Desk, Project], take: Callable[..., Any]
+) -> None:
+    """A digest says what a thing is: the file of today is another one."""
+    ref = Ref("dataset", "mlflow", "telco:1")
+    take([Thing(ref, "telco", digests={"sha256": "a" * 64})])
+    made = take([Thing(ref, "telco", digests={"sha256": "b" * 64, "md5": "c" * 32}, where="telco.csv")])
+    assert [(one.where, one.why) for one in made.unread] == [
+        ("telco.csv", f"its bytes are not those that were recorded: sha256 {'a' * 12}, now {'b' * 12}; the record keeps the first")
+    ]  # fmt: skip
+    node = desk[1].node(ref.entity)
+    assert node is not None and node.digests == {"sha256": "a" * 64, "md5": "c" * 32}
+
+
+@pytest.mark.parametrize(("system", "status", "ended"), [("openlineage", "finished", 2), ("mlflow", "RUNNING", None)])
+def test_an_end_that_was_told_stands(system: str, status: str, ended: int | None) -> None:
+    """OpenLineage: the first part of a log read once more makes no run go on; MLflow: a run that was resumed goes on."""
+
+    def said(**attrs: Any) -> dict[str, Any]:
+        return {"name": "r", "source": [system, "r"], "attrs": {"started": 1, **attrs}}
+
+    value, apart = merged(said(status="finished", ended=2), said(status="RUNNING"))
+    assert (value["attrs"]["status"], value["attrs"].get("ended"), apart) == (status, ended, [])
+    assert merged(said(status="RUNNING"), said(status="finished", ended=2))[0]["attrs"]["ended"] == 2

@@ -206,10 +206,13 @@ def _add(acts: Acts | None, made: CapturePlan, thing: Thing, fact: Fact, blobs: 
         before = made._seen.get(fact.entity)
         if before is not None and before != mark:
             raise Invalid("the same source says something else of the same thing", "its first form was taken")
-        news = acts.news(fact) if acts is not None else News("new", (), fact.edges)
+        news = acts.news(fact) if acts is not None else News("new", (), fact.edges, fact.value)
     except CarnetError as error:
         _note(made, Unread(thing.where or thing.name, error.message))
         return
+    for algorithm, old, new in news.apart:
+        what = f"its bytes are not those that were recorded: {algorithm} {old[:12]}, now {new[:12]}; the record keeps the first"
+        _note(made, Unread(thing.where or thing.name, what))
     title = f"{thing.name}@{thing.version}" if thing.version else thing.name
     made.edges += len(news.edges)
     if before is None:

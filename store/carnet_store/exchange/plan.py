@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from carnet_store.core.kind import KINDS
 from carnet_store.domain.decisions import Decision, Question
 from carnet_store.domain.erasure import Erased
 from carnet_store.domain.handoff import Opened
+from carnet_store.domain.lineage import SAID, are_apart
 from carnet_store.domain.recall import Recalled, RecallLifted
 from carnet_store.errors import Untrusted
 from carnet_store.exchange.manifest import Manifest
@@ -318,14 +319,24 @@ def _births() -> list[str]:
 
 
 def _entities(ledger: Ledger, ranges: list[_Range]) -> tuple[tuple[str, int], ...]:
-    total: Counter[str] = Counter()
+    """Count by kind what came to be known: entities with a birth that came, and none that was here."""
+    born: dict[int, str] = {}
     sql = (
-        "SELECT e.kind, count(DISTINCT e.no) FROM change c JOIN entity e ON e.no = c.entity JOIN word k ON k.no = c.kind"
-        " WHERE c.id BETWEEN ? AND ? AND c.counts = 0 AND k.text IN (SELECT value FROM json_each(?)) GROUP BY e.kind"
+        "SELECT DISTINCT e.no, e.kind FROM change c JOIN entity e ON e.no = c.entity JOIN word k ON k.no = c.kind"
+        " WHERE c.id BETWEEN ? AND ? AND c.counts = 0 AND k.text IN (SELECT value FROM json_each(?))"
     )
-    for kind, number in _rows(ledger, ranges, sql, _words(_births())):
-        total[kind] += number
-    return tuple(sorted(total.items()))
+    for no, kind in _rows(ledger, ranges, sql, _words(_births())):
+        born[no] = kind
+    here = {
+        int(no)
+        for no, change in ledger.db.execute(
+            "SELECT c.entity, c.id FROM json_each(?) j JOIN change c ON c.entity = j.value JOIN word k ON k.no = c.kind"
+            " WHERE c.counts = 0 AND k.text IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(born)), _words(_births())),
+        )
+        if not any(first <= change <= last for first, last in ranges)
+    }
+    return tuple(sorted(Counter(kind for no, kind in born.items() if no not in here).items()))
 
 
 def _named(ledger: Ledger, ranges: list[_Range]) -> tuple[tuple[str, str], ...]:
@@ -346,6 +357,7 @@ def _conflicts(ledger: Ledger, ranges: list[_Range]) -> tuple[tuple[Conflict, ..
         " AND (count(DISTINCT c.value) > 1 OR k.text LIKE 'item.answered%')"
     )
     places = sorted({tuple(row) for row in _rows(ledger, ranges, sql, _words(_CONTESTED))})
+    places = [place for place in places if place[1].rstrip("!") not in SAID or are_apart(_beside(ledger, *place[:3]))]
     found = []
     for entity, kind, of, count in places[:SHOWN]:
         rows = ledger.projection.select(
@@ -355,6 +367,11 @@ def _conflicts(ledger: Ledger, ranges: list[_Range]) -> tuple[tuple[Conflict, ..
         sides = tuple(_side(ledger, change) for change in rows)
         found.append(Conflict(entity, title_of(ledger, entity), kind.rstrip("!"), of, sides, count))
     return tuple(found), len(places)
+
+
+def _beside(ledger: Ledger, entity: str, kind: str, of: str) -> Iterator[Change]:
+    """Yield the live changes of one kind and field of an entity."""
+    return ledger.projection.select("WHERE e.id = ? AND c.field = ? AND c.live = 1 AND k.text = ?", (entity, of, kind))
 
 
 def _side(ledger: Ledger, change: Change) -> Side:

@@ -1,7 +1,9 @@
 """Acts that record what machines know: many things and edges of a source at once, in as few signed events as the format allows.
 
 What is known already is left out, so that the same source read twice adds nothing, and read later adds only what is new. A thing that the
-source changed since is said anew over what I said before; what another person said of it stays beside it.
+source changed since is said anew over what I said before; what another person said of it stays beside it. A reading that sees less (the files are
+not beside the copy, the log was cut) takes nothing away: what it does not say stands as it was said. Only what a source goes on changing goes when
+it is not said any more. Digests say what a thing is: they are added, and never replaced by others.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from carnet_store.core import canonical
 from carnet_store.core import event as events
@@ -23,6 +27,11 @@ VALUE_ROOM: Final = 600_000
 """Bytes that one thing's value may have."""
 BY_CONTENT: Final = frozenset({"content", "notebook", "papermill", "card", "junit", "file", "packages"})
 """Sources whose ids are digests of the bytes: what is read of the same bytes again is known, under whatever name they lie."""
+TOLD_IN_PIECES: Final = frozenset({"openlineage"})
+"""Sources that tell of one thing event by event: a reading of some of them may end before its end, which was told already."""
+GOES: Final = frozenset({"aliases", "ended", "lifecycle", "stage", "stages", "stale", "status", "tags", "unreachable"})
+"""Attributes that are gone when a source does not say them any more: a tag taken off, an alias moved, a run resumed."""
+_OF_AN_END: Final = ("status", "state", "ended", "error", "stack")
 _SHAPE: Final = 260
 """About what a change costs beside its value: entity, kind, field, commitment, salt."""
 
@@ -38,11 +47,21 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What of a fact is not in the record yet. `state` is `new`, `changed` or `known`; `over` the own changes it replaces."""
+    """What of a fact is not in the record yet.
+
+    Attributes:
+        state: `new`, `changed` or `known`.
+        over: the own changes it replaces.
+        edges: those that are new.
+        value: what would be written: the fact's value, with what stands of earlier readings.
+        apart: digests that were recorded otherwise: (algorithm, as recorded, as read now). The record keeps its own.
+    """
 
     state: str
     over: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
+    value: Mapping[str, Any]
+    apart: tuple[tuple[str, str, str], ...] = ()
 
 
 class FactActs(Acting):
@@ -54,9 +73,9 @@ class FactActs(Acting):
         Raises:
             Invalid: the value cannot stand in a ledger, or is larger than an event may be.
         """
-        raw = bytes_of(fact)
+        bytes_of(fact)
         if not self.project.row(fact.entity).last:
-            return News("new", (), fact.edges)
+            return News("new", (), fact.edges, fact.value)
         declared, linked = [], set()
         for change in self.project.ledger.projection.changes(fact.entity, live_only=True):
             if isinstance(change.value, Declared):
@@ -64,10 +83,18 @@ class FactActs(Acting):
             elif isinstance(change.value, Linked):
                 linked.add((change.value.relation, change.value.to))
         edges = tuple(edge for edge in fact.edges if edge not in linked)
-        if any(change.raw == raw for change in declared) or (declared and fact.value["source"][0] in BY_CONTENT):
-            return News("known", (), edges)
-        mine = tuple(change.id for change in declared if change.person == self.me.person)
-        return News("changed" if declared else "new", mine, edges)
+        if declared and fact.value["source"][0] in BY_CONTENT:
+            return News("known", (), edges, fact.value)
+        mine = sorted((change for change in declared if change.person == self.me.person), key=lambda c: (c.t, c.id))
+        value, apart = fact.value, []
+        for change in mine:
+            value, more = merged(msgspec.json.decode(change.raw or b"{}"), value)
+            apart += more
+        raw = canonical.encode(dict(value))
+        if any(change.raw == raw for change in declared):
+            return News("known", (), edges, value, tuple(apart))
+        over = tuple(change.id for change in mine)
+        return News("changed" if declared else "new", over, edges, value, tuple(apart))
 
     def record(
         self,
@@ -121,11 +148,35 @@ class FactActs(Acting):
     def _drafts(self, fact: Fact) -> Iterator[tuple[Draft, int]]:
         news = self.news(fact)
         if news.state != "known":
-            draft = self._draft(fact.entity, "entity.declared", "", fact.value, news.over[: events.MAX_OVER])
-            yield draft, len(canonical.encode(dict(fact.value))) + _SHAPE + 70 * len(news.over)
+            draft = self._draft(fact.entity, "entity.declared", "", news.value, news.over[: events.MAX_OVER])
+            yield draft, len(bytes_of(Fact(fact.entity, news.value))) + _SHAPE + 70 * len(news.over)
         for relation, to in news.edges:
             value = {"relation": relation, "to": to}
             yield self._draft(fact.entity, "edge.linked", f"{relation}:{to}", value), _SHAPE + 120
+
+
+def merged(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
+    """Return a reading with what an earlier one of the same thing said and it does not, and the digests that they say apart.
+
+    Args:
+        before: the value of an `entity.declared` as it stands.
+        now: the value that was read.
+    """
+    value = dict(now)
+    old, new = (one.get("attrs", {}) for one in (before, now))
+    attrs = {name: one for name, one in old.items() if name not in GOES} | new
+    if now["source"][0] in TOLD_IN_PIECES and old.get("ended") and not new.get("ended"):
+        attrs |= {name: old[name] for name in _OF_AN_END if name in old}
+    params = {**before.get("params", {}), **now.get("params", {})}
+    mine, theirs = before.get("digests", {}), now.get("digests", {})
+    apart = [(name, text, theirs[name]) for name, text in mine.items() if theirs.get(name, text) != text]
+    for name, held in (
+        ("attrs", attrs), ("params", params), ("digests", {**theirs, **mine}),
+        ("metrics", now.get("metrics") or before.get("metrics")), ("at", now.get("at") or before.get("at")),
+    ):  # fmt: skip
+        if held:
+            value[name] = held
+    return value, apart
 
 
 def bytes_of(fact: Fact) -> bytes:

@@ -198,7 +198,7 @@ def show_plan(plan: Plan) -> None:
         ],
     ]
     if plan.entities:
-        rows.append(["new things", ", ".join(f"{count} {kind}" for kind, count in plan.entities)])
+        rows.append(["new things", ", ".join(plural(count, kind) for kind, count in plan.entities)])
     console.table(rows)
     for consequence in plan.consequences:
         console.out(f"  {consequence.title}: {consequence.before or 'new here'} -> {consequence.after}")
