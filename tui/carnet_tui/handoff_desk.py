@@ -146,7 +146,7 @@ class HandoffDesk(DeskScreen):
         """Return what is asked of me here, with its key."""
         key = {"answered": "v", "conflict": "x"}.get(one.state, "a")
         if one.item.machine:
-            return "the product looks itself: declare what is missing (3 lineage, n), then it holds by itself"
+            return "nobody answers it: it holds by itself once what its reasons name is recorded (g goes there; Enter, e fills an entry)"
         if one.state == "unconfirmed":
             key = actions.shown_key(self.base.keymap.first("open"), self.glyphs["enter"])
             return f"it was typed in your name and counts once you confirm it: {key}"

@@ -83,6 +83,11 @@ def test_from_a_folder_to_an_open_handoff_in_one_command(machine: Any, real_tool
     title = found["model"]
     shown = new.call("handoff", "fill", title, "--dry-run", "--json", folder=place).json
     assert shown[0]["proof"] and shown[0]["answer"]["filled"] == "seeds"
+    marked = new.call("handoff", "show", title, folder=place)
+    assert any("rep.rnd.seeds" in row and "proposed" in row for row in marked.out.splitlines())
+    assert f"1 item proposed from the record. Next: carnet handoff fill {title} --dry-run" in marked.err
+    told = new.call("handoff", "show", title, "rep.rnd.seeds", "--json", folder=place).json
+    assert told["state"] == "open" and told["proposed"]
     done = new.call("handoff", "fill", title, "--yes", folder=place)
     assert done.code == 0, done.err
     items = {one["id"]: one for one in new.call("handoff", "show", title, "--json", folder=place).json["items"]}

@@ -107,14 +107,14 @@ def sign(
 def _say_what_is_signed(here: Session, project: Project, look: Look, role: str, meaning: str, decision: str) -> None:
     from carnet_tui.commands.telling import still_waits
     from carnet_tui.text import digest as grouped
+    from carnet_tui.text import plural
 
     status = look.status
     row = next(r for r in status.rows if r.row.role == role and meaning in ("", r.row.meaning))
     covered = [one for one in status.items if one.item.id in row.row.covers]
     console.talk(f"{look.model.title}: {look.checklist.gate.title}, round {status.round}")
-    console.talk(
-        f"  package  {grouped(status.package)} …  ({len(look.handoff.files)} files, {len(look.handoff.entities)} entities)"
-    )
+    entities = plural(len(look.manifest.get("entities", [])), "entity", "entities")
+    console.talk(f"  package  {grouped(status.package)} …  ({plural(len(look.handoff.files), 'file')}, {entities})")
     console.talk(
         f"  meaning  {row.row.meaning.replace('-', ' ')}, as {role.replace('_', ' ')}: {decision.replace('-', ' ')}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from carnet_tui import console
 from carnet_tui.glyphs import STATES
 from carnet_tui.session import Session
-from carnet_tui.text import clean
+from carnet_tui.text import clean, plural
 from carnet_tui.text import digest as grouped
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def state_word(state: str) -> str:
 def described(project: Project, look: Look) -> dict[str, Any]:
     """Return a handoff as `--json` shows it."""
     status, name = look.status, project.person_name
+    proposed = proposals_of(project, look)
     return {
         "handoff": look.handoff.id,
         "model": look.model.title,
@@ -41,7 +42,7 @@ def described(project: Project, look: Look) -> dict[str, Any]:
         "sealed": status.sealed,
         "changed_since_seal": list(status.changed_since_seal),
         "reasons": reasons_of(look),
-        "items": [described_item(project, look, one.item.id) for one in status.items],
+        "items": [described_item(project, look, one.item.id, proposed) for one in status.items],
         "signoffs": [
             {"role": r.row.role, "meaning": r.row.meaning, "quorum": r.row.quorum, "missing": r.missing,
              "signed": [name(s.change.person) for s in r.signed], "stale": [name(s.change.person) for s in r.stale],
@@ -66,18 +67,28 @@ def reasons_of(look: Look) -> list[dict[str, Any]]:
     ]
 
 
-def described_item(project: Project, look: Look, item_id: str) -> dict[str, Any]:
+def proposals_of(project: Project, look: Look) -> Mapping[str, str]:
+    """Return what the record answers to items that nobody answered yet: the sentence that says from where, by item."""
+    from carnet_store.starting import proposals
+
+    return {item: one.words for item, one in proposals(project, look).items()}
+
+
+def described_item(
+    project: Project, look: Look, item_id: str, proposed: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return one item as `--json` shows it."""
     status = look.status.item(item_id)
     if status is None:
         return {}
     item = status.item
+    known = proposed if proposed is not None else proposals_of(project, look)
     return {
         "id": item.id, "title": item.title, "type": item.type, "section": item.section, "severity": item.severity,
         "state": status.state, "evidence": status.evidence, "answers_role": item.answers, "verifies_role": item.verifies,
         "answer": console.plain(status.value), "answered_by": [project.person_name(c.person) for c in status.answers],
         "verified_by": [project.person_name(c.person) for c in status.verifications],
-        "reasons": list(status.reasons), "turn": status.turn,
+        "reasons": list(status.reasons), "turn": status.turn, "proposed": known.get(item.id, ""),
     }  # fmt: skip
 
 
@@ -92,6 +103,7 @@ def show_handoff(project: Project, look: Look, *, only_open: bool, roles: frozen
         console.out(f"  - {reason.text}")
     if len(status.reasons) > 12:
         console.out(f"  … and {len(status.reasons) - 12} more")
+    proposed = proposals_of(project, look)
     for section in look.checklist.sections:
         rows = []
         for item in section.items:
@@ -107,7 +119,7 @@ def show_handoff(project: Project, look: Look, *, only_open: bool, roles: frozen
                     sign(one.state),
                     item.id,
                     item.title,
-                    state_word(one.state),
+                    "proposed" if item.id in proposed else state_word(one.state),
                     one.evidence,
                     "" if one.settled else one.turn.replace("_", " "),
                 ]
@@ -115,6 +127,11 @@ def show_handoff(project: Project, look: Look, *, only_open: bool, roles: frozen
         if rows:
             console.out(section.title.upper())
             console.table(rows, indent="  ")
+    if proposed:
+        title = project.title(look.handoff.id)
+        console.talk(
+            f"{plural(len(proposed), 'item')} proposed from the record. Next: carnet handoff fill {title} --dry-run"
+        )
     if look.status.rows and roles is None:
         console.out("SIGNATURES")
         console.table([_signature_row(project, row) for row in status.rows], indent="  ")
