@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """An index of another format is thrown away and made anew."""
 INDEX = """
 CREATE TABLE IF NOT EXISTS duty(person TEXT NOT NULL, project TEXT NOT NULL, place INTEGER NOT NULL, key TEXT NOT NULL, rank INTEGER NOT NULL,

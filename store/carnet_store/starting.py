@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from carnet_store.desk import DEFAULT_GATES, Desk
 from carnet_store.domain.handoff import Handoff
-from carnet_store.domain.lineage import ENDED_BADLY, Node
+from carnet_store.domain.lineage import Node, ended_well
 from carnet_store.errors import NotFound, Refused
 from carnet_store.storage.acts import Written
 from carnet_store.storage.project import Look, Project
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 RECENT: Final = 500
 """So many of the newest runs are looked at for the last one that ended well."""
-NOT_ENDED: Final = frozenset({"running", "scheduled", "pending"})
+OWN_RUNS: Final = "carnet"
+"""The system of runs that `carnet run` captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def look_around(folder: Path) -> list[Guess]:
 
 
 def last_run(project: Project) -> Node:
-    """Return the newest run that ended well, one that made a model before others of the same age.
+    """Return the newest run that ended well and made a model, or is one of `carnet run`; where there is none, the newest that ended well.
 
     Raises:
         NotFound: there is none.
@@ -59,15 +60,23 @@ def last_run(project: Project) -> Node:
     ended = []
     for row in project.entities("run", limit=RECENT):
         node = project.node(row.id)
-        if node is not None and str(node.attrs.get("status", "")).lower() not in ENDED_BADLY | NOT_ENDED:
-            made = any(e.relation == "made" and e.dst.startswith("model:") for e in node.edges)
-            ended.append((made, node.t, node.id, node))
+        if node is not None and ended_well(node):
+            ended.append((_may_hand_over(node), node.t, _made_models(node), node.id, node))
     if not ended:
         raise NotFound(
             "no run that ended well is recorded here",
             "carnet capture PATH takes in what other tools recorded; carnet run -- CMD records one",
         )
-    return max(ended, key=lambda one: one[:3])[3]
+    return max(ended, key=lambda one: one[:4])[4]
+
+
+def _made_models(run: Node) -> bool:
+    return any(edge.relation == "made" and edge.dst.startswith("model:") for edge in run.edges)
+
+
+def _may_hand_over(run: Node) -> bool:
+    """Say whether a version may be declared from a run: it made a model, or no other tool tells what it made."""
+    return _made_models(run) or run.source is None or run.source[0] == OWN_RUNS
 
 
 def versions_of(project: Project, run: Node) -> list[Node]:
@@ -96,8 +105,16 @@ def model_version(desk: Desk, project: Project, run: Node, title: str = "") -> t
     if there and (not title or title in (there[0].title, there[0].name)):
         return there[0].id, ""
     name, _, version = title.partition("@")
+    names = list(dict.fromkeys(node.name for node in made))
+    if not name and not _may_hand_over(run):
+        raise Refused(
+            f"{run.title} made no model that {run.source[0] if run.source else 'its record'} knows of, so no version was declared",
+            f"carnet handoff open NAME --run {run.title} says that it made one; carnet handoff open MODEL takes one that is recorded",
+        )
+    if not name and len(names) > 1:
+        raise Refused(f"{run.title} made several models: {', '.join(names[:5])}", "name the one that is handed over")
     lines = [row.name for row in project.entities("model", limit=RECENT) if row.version]
-    name = name or (lines[0] if lines else project.name)
+    name = name or (names[0] if names else lines[0] if lines else project.name)
     if not version:
         numbers = [
             int(row.version)

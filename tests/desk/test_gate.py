@@ -426,3 +426,62 @@ def test_after_a_change_of_pack_the_package_is_sealed_again(company: Company) ->
     assert reasons == ["pack, tier or facts changed since the package was sealed; seal again"]
     company.acts("Ana").seal(company.ids["handoff"])
     assert not [r for r in company.look().status.reasons if r.code == "changed"]
+
+
+def test_criteria_without_a_row_answer_nothing(company: Company) -> None:
+    """R020: an entity of the kind alone sets nothing; the item says so and what to type."""
+    empty = company.acts("Ana").declare("criteria", "churn bare").entity
+    company.answer("Ana", "framing.criteria", {"state": "given", "links": [empty]})
+    status = company.look().status.item("framing.criteria")
+    assert status.state == "failed"
+    assert status.reasons == ("no criterion is set; carnet add criteria 'churn bare' --row 'ID: METRIC OP VALUE'",)
+    company.answer("Ana", "framing.criteria", {"state": "given", "links": [company.ids["criteria"]]})
+    assert company.state("framing.criteria") == "answered"
+
+
+LATE = "the criterion primary was set after the result was recorded"
+
+
+def test_a_criterion_that_was_set_after_its_result_is_flagged_and_not_failed(company: Company) -> None:
+    """R022: the record tells the order; setting other rows anew, or the same one, changes nothing of it, and a new result clears it."""
+    company.answer("Ana", "approach.evaluation", company.metric("auc"))
+    one = company.look().status.item("approach.evaluation")
+    assert one.state == "answered" and one.verdict.state == "holds"
+    assert one.verdict.flags == (LATE,) and one.verdict.reasons == ("auc 0.8405 >= 0.83", LATE)
+    company.verify("Tom", "approach.evaluation")
+    assert company.state("approach.evaluation") == "ok", "a flag fails nothing"
+
+    later = (
+        company.acts("Ana")
+        .declare(
+            "run",
+            "r-013",
+            attrs={"command": "python train.py"},
+            metrics=[{"name": "auc", "value": "0.85", "split": "holdout"}],
+        )
+        .entity
+    )
+    company.ids["run"] = later
+    company.answer("Ana", "approach.evaluation", company.metric("auc"))
+    assert company.look().status.item("approach.evaluation").verdict.flags == ()
+    rows = [
+        {"id": "primary", "metric": "AUC", "name": "auc", "op": ">=", "value": "0.83", "split": "holdout"},
+        {"id": "other", "metric": "F1", "name": "f1", "op": ">=", "value": "0.5"},
+    ]
+    company.acts("Ana").set_criteria("churn", rows, company.ids["criteria"])
+    assert company.look().status.item("approach.evaluation").verdict.flags == (), "this row stood before the result"
+    rows[0]["value"] = "0.84"
+    company.acts("Ana").set_criteria("churn", rows, company.ids["criteria"])
+    assert company.look().status.item("approach.evaluation").verdict.flags == (LATE,)
+
+
+def test_where_only_times_tell_that_a_criterion_came_late_they_are_named(company: Company) -> None:
+    """R022: a run that ended before the criteria were set and was taken in after them."""
+    early = (
+        company.acts("Ana")
+        .declare("run", "r-001", at=1_700_000_000_000, metrics=[{"name": "auc", "value": "0.9", "split": "holdout"}])
+        .entity
+    )
+    company.ids["run"] = early
+    company.answer("Ana", "approach.evaluation", company.metric("auc"))
+    assert company.look().status.item("approach.evaluation").verdict.flags == (f"{LATE}, by the clocks",)

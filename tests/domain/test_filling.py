@@ -65,6 +65,9 @@ class Known:
         one = self.nodes.get(entity_id)
         return EntityView(one.kind, one.title, one.attrs) if one else None
 
+    def set_late(self, criterion_id: str, run: str, name: str) -> str:
+        return ""
+
     def has_object(self, sha256: str) -> bool:
         return sha256 == "a" * 64
 

@@ -11,7 +11,6 @@ import pytest
 from carnet_store.domain.selection import ALL, SelectionError
 from carnet_store.errors import NotFound, Usage
 from carnet_store.storage import arrays
-from carnet_store.storage.focusing import without
 from carnet_store.storage.graph import Graph
 from carnet_store.storage.objects import Objects
 from carnet_store.storage.project import Project
@@ -309,23 +308,66 @@ def test_a_focus_folds_siblings_and_counts_them(world: World, opened: Open) -> N
         graph.focus("dataset:" + "0" * 32)
 
 
-def test_runs_can_be_left_out_and_nothing_is_lost_of_sight(small: Small, opened: Open) -> None:
-    """Artifact to artifact, by the run between; a run that made nothing is counted where it stood."""
+def test_runs_are_left_out_as_a_set_leaves_them_out(small: Small, opened: Open) -> None:
+    """LINEAGE 4.1: artifact to artifact, each edge by the run between; a run that made nothing is gone as the others are."""
     graph = opened(small.store).graph
-    whole = graph.focus(small.slice, 1, 3)
-    found = without(whole)
+    found = graph.focus(small.slice, 1, 3, without="run")
     assert {one.row.name for one in found.nodes} == {"telco eu", "telco", "churn", "eu rollout"}
     assert {(one.first, one.last, one.via) for one in found.links} == {
         (small.telco, small.slice, ""), (small.slice, small.model, small.train), (small.model, small.rollout, ""),
     }  # fmt: skip
-    assert [(one.parent, one.side, one.kind, one.count) for one in found.folds] == [(small.slice, "down", "run", 1)]
-    centred = graph.focus(small.train, 1, 1)
-    assert without(centred) == centred
-    far = without(graph.focus(small.model, 2, 0, fan=0))
-    assert [(one.parent, one.side, one.kind, one.count) for one in far.folds] == [(small.model, "up", "run", 1)]
-    part = without(graph.focus(small.model, 2, 0, limit=2))
-    assert [(one.parent, one.side, one.count) for one in part.folds if one.kind in ("dataset", "code")] == [
-        (small.model, "up", 1), (small.model, "up", 1),
+    assert found.folds == () and [row.name for row in found.via] == ["train"]
+    centred = graph.focus(small.train, 1, 1, without="run")
+    assert {one.row.id for one in centred.nodes} == {one.row.id for one in graph.focus(small.train, 1, 1).nodes}
+    part = graph.focus(small.model, 2, 0, limit=2, without="run")
+    assert len(part.nodes) == 2 and [(one.parent, one.side, one.count) for one in part.folds] == [
+        (small.model, "up", 1)
+    ]
+    few = graph.focus(small.model, 2, 0, fan=0, without="run")
+    assert {(one.kind, one.count) for one in few.folds} == {("code", 1), ("dataset", 1)}
+    assert graph.focus(small.model, 2, 0, fan=0, keep=[small.code], without="run").hidden(small.model, "up") == 1
+
+
+def test_the_tree_without_runs_ties_what_they_joined(small: Small, opened: Open) -> None:
+    """What stands under a node came into, or out of, a run with it; the run is named, and two runs between the same two are one line."""
+    again = small.store.declare("run", "again")
+    link(small.store, again, "used", small.slice)
+    link(small.store, again, "made", small.model)
+    graph = opened(small.store).graph
+    lines = graph.tree(small.model, hops=3, without="run")
+    assert [(one.row.name, one.depth, one.relation, {row.name for row in one.via}) for one in lines] == [
+        ("churn", 0, "", set()), ("telco eu", 1, "from", {"train", "again"}), ("telco", 2, "from", set()), ("repo", 1, "from", {"train"}),
+    ]  # fmt: skip
+    assert [one.row.name for one in graph.tree(small.model, hops=2, without="run")] == ["churn", "telco eu", "repo"]
+    down = graph.tree(small.telco, up=False, without="run")
+    assert [(one.row.name, one.depth) for one in down] == [
+        ("telco", 0),
+        ("telco eu", 1),
+        ("churn", 2),
+        ("eu rollout", 3),
+    ]
+    assert down[2].seen == -1 and {row.name for row in down[2].via} == {"train", "again"}
+    assert sum(one.more for one in graph.tree(small.model, limit=2, without="run")) == 2  # code, and the whole data
+
+
+def test_runs_in_a_row_and_in_a_ring_are_stepped_over(world: World, opened: Open) -> None:
+    """A run from a run: the one next to what came of them is named; a ring of runs ends, and what closes a cycle is marked."""
+    ana = world.found("ana")
+    data, out = ana.declare("dataset", "data"), ana.declare("model", "out")
+    first, last = ana.declare("run", "first"), ana.declare("run", "last")
+    link(ana, first, "used", data)
+    link(ana, last, "from", first)
+    link(ana, last, "made", out)
+    graph = opened(ana).graph
+    for entity, up in ((out, True), (data, False)):
+        (_, line) = graph.tree(entity, up=up, without="run")
+        assert [row.name for row in line.via] == ["last"] and not line.back
+    link(ana, first, "from", last)
+    link(ana, first, "used", out)
+    graph = opened(ana).graph
+    assert {one.row.name for one in graph.focus(data, 3, 3, without="run").nodes} == {"data", "out"}
+    assert [(one.row.name, [row.name for row in one.via]) for one in graph.tree(data, up=False, without="run")] == [
+        ("data", []), ("out", ["last"]),
     ]  # fmt: skip
 
 
@@ -379,3 +421,28 @@ def test_reach_counts_hops_both_ways_and_none(small: Small, opened: Open) -> Non
     assert len(graph.reach([train], ALL, ALL)) == 6
     assert graph.reach([train, idle], 0, 1) == {train, idle, graph.number(small.model)}
     assert graph.levels([], up=True) == [[]]
+
+
+def test_a_selection_reads_an_attribute_as_the_node_shows_it(world: World, opened: Open) -> None:
+    """What settles a conflict, and which reading of a source is the later, are the same for a term and for the node."""
+    ana = world.found("ana", bob=["researcher"])
+    bob = world.replica("bob")
+    bob.pull(ana)
+    data = ana.declare("dataset", "telco")
+    bob.pull(ana)
+    run = ana.import_from("run", "mlflow", "r", "r")
+    source = {"name": "r", "source": ["mlflow", "r"]}
+    ana.act(run, "entity.declared", {**source, "attrs": {"status": "finished", "ended": 9}})
+    bob.act(run, "entity.declared", {**source, "attrs": {"status": "running"}, "at": 5})
+    sides = [one.act(data, "entity.described", {"value": one.name}, "owner") for one in (ana, bob)]
+    bob.pull(ana)
+    settled = bob.act(data, "entity.described", {"value": "cleo"}, "owner", sorted(sides))
+    late = bob.act(data, "entity.described", {"value": "dora"}, "licence")
+    ana.pull(bob)
+    assert settled != late
+    for store in (ana, bob):
+        project = opened(store)
+        for text, found in (("attr.owner:cleo", [data]), ("attr.owner:bob", []), ("attr.status:finished", [run])):
+            assert [row.id for row in project.graph.rows(project.graph.select(text))] == found, text
+        assert project.node(data).attrs["owner"] == "cleo" and project.node(run).attrs["status"] == "finished"  # type: ignore[union-attr]
+        assert project.said_apart() == []

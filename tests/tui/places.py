@@ -170,3 +170,21 @@ def conflict(tour: Tour, environ: dict[str, str]) -> str:
     tour.acts()
     tour.desk.accept(back)
     return item
+
+
+def apart(tour: Tour, environ: dict[str, str], entity: str, attribute: str) -> None:
+    """Let Bea describe an attribute in a store of her own while Ana describes it here; each says its own name."""
+    there = Desk.create(tour.folder / "bea", who="Bea", environ=environ, clock=tour.clock)
+    there.entropy = tour.desk.entropy
+    out = tour.folder / "to-bea.carnet.zip"
+    tour.acts()
+    tour.desk.export(tour.project, out)
+    there.accept(out, trust=tour.project.id)
+    project = there.project(tour.project.id)
+    there.acts(project).describe(entity, attribute, "Bea")
+    tour.acts().describe(entity, attribute, "Ana")
+    back = tour.folder / "from-bea.carnet.zip"
+    there.export(project, back)
+    there.close()
+    tour.acts()
+    tour.desk.accept(back)

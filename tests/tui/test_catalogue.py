@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from carnet_store.domain import columns
-from carnet_tui.screens import opening
-from carnet_tui.views import catalogue_reading, catalogue_view
+from carnet_tui.screens import inbox, opening
+from carnet_tui.views import catalogue_reading, catalogue_view, inbox_view
 from carnet_tui.widgets.line_list import LineList
 
 Text = Callable[[Any], str]
@@ -336,3 +336,24 @@ def test_a_schema_is_read_in_whatever_shape_it_was_taken(value: Any, fields: Any
 def test_times_of_attributes(value: Any, ms: int) -> None:
     """Milliseconds and ISO dates are times; nothing else is."""
     assert catalogue_reading.instant_of(value) == ms
+
+
+async def test_what_two_people_said_apart_is_settled_on_its_row(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """R093: the inbox lists it and opens the entry; there e says it anew, also with the words that are shown, and it waits no more."""
+    environ = {"CARNET_CONFIG": str(tmp_path / "config")}
+    tour = places.build(tmp_path, environ)
+    places.apart(tour, environ, tour.ids["data"], "owner")
+    row = next(duty for _, duty in tour.desk.inbox() if duty.kind == "apart")
+    assert inbox.target(inbox_view.entries([(tour.desk.projects()[0], row)], row.t)[0])[-1].name == "catalogue"
+    async with visit(tour, ("lineage", "data"), ("catalogue", "data"), size=(100, 50)) as pilot:
+        assert "owner said apart by two people" in screen_text(pilot.app)
+        choose(pilot, "fact conflict owner")
+        await settled(pilot)
+        assert "e writes it anew, which settles it" in screen_text(pilot.app)
+        await press(pilot, settled, "e", "enter", "enter")
+        assert "said apart" not in screen_text(pilot.app)
+    assert tour.project.node(tour.ids["data"]).conflicts == ()
+    assert not any(duty.kind == "apart" for _, duty in tour.desk.inbox())
+    tour.desk.close()

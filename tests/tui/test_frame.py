@@ -114,6 +114,13 @@ def test_demo_line_keeps_the_strip() -> None:
     assert "DEMO" not in text(frame_text.lower_rule(Chrome(), 80, Glyphs(False)))
 
 
+def test_a_long_crumb_does_not_touch_the_name_beside_it() -> None:
+    """Where one is is cut; two blanks stand before who one is."""
+    chrome = Chrome(crumb="churn / " + "x" * 210, who="Ana@research")
+    for cells in (40, 80, 160):
+        assert text(frame_text.header(chrome, cells, Glyphs(False))).endswith("x…  Ana@research ")
+
+
 def test_tabs_shrink_to_digits() -> None:
     """Where the titles find no room the current place keeps its own."""
     assert text(frame_text.tabs("models", 62, Glyphs(False))).rstrip() == " 1  2 Models  3  4  5  6"

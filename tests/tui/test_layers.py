@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carnet_tui import layers
-from carnet_tui.layers import Layers, arrange, isotonic, nets
-from carnet_tui.layers_picture import WIDEST, Box, Picture
+from carnet_store import EntityRow, Focus, FocusNode, Fold, Link
+from carnet_tui import layers, layers_lines
+from carnet_tui.layers import Layers, arrange
+from carnet_tui.layers_lines import isotonic, knotted, nets
+from carnet_tui.layers_picture import WIDEST, Box, Picture, of_focus
 from carnet_tui.text import clean, line_width, width
 
 Edges = list[tuple[int, int]]
@@ -94,7 +97,7 @@ def test_no_two_stand_in_one_place_and_edges_go_right(graph: tuple[int, Edges]) 
     for column, one in enumerate(made.order):
         assert all(made.layer[vertex] == column for vertex in one)
         assert all(made.row[above] < made.row[below] for above, below in pairwise(one))
-        assert layers.knotted(nets(made, column)) is None or column == len(made.order) - 1
+        assert knotted(nets(made, column)) is None
     assert sorted(vertex for one in made.order for vertex in one) == list(range(len(made.layer)))
     for first, ends in enumerate(made.down):
         for last in ends:
@@ -116,6 +119,56 @@ def reached(made: Layers, nodes: int) -> set[tuple[int, int]]:
             else:
                 stack.extend(made.down[vertex])
     return found
+
+
+def single(made: Layers) -> list[tuple[int, int]]:
+    """The links that need no turn when both ends stand on one line, and that no other such link crosses."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for vertex, ends in enumerate(made.down):
+        if len(ends) == 1 and sum(len(made.down[other]) == 1 for other in made.up[ends[0]]) == 1:
+            found.setdefault(made.layer[vertex], []).append((vertex, ends[0]))
+    place = {vertex: at for one in made.order for at, vertex in enumerate(one)}
+
+    def cross(one: tuple[int, int], other: tuple[int, int]) -> bool:
+        return (place[one[0]] - place[other[0]]) * (place[one[1]] - place[other[1]]) < 0
+
+    return [one for some in found.values() for one in some if not any(cross(one, other) for other in some)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(graphs(most=24))
+def test_a_link_that_can_go_straight_goes_straight(graph: tuple[int, Edges]) -> None:
+    """Whatever stands around it: a single link bends only where it crosses another one."""
+    made = arrange(*graph)
+    bent = [(first, last) for first, last in single(made) if made.row[first] != made.row[last]]
+    assert not bent, "\n".join(grid(picture(*graph)))
+
+
+@pytest.mark.parametrize("steps", [2, 5, 15, 20])
+@pytest.mark.parametrize("folds", [0, 1, 2])
+def test_what_has_no_counterpart_bends_nothing(steps: int, folds: int) -> None:
+    """A node with many steps, each with one result, and folds beside the steps: no step leads up or down to its result."""
+    edges = [(0, 1 + at) for at in range(steps + folds)]
+    edges += [(1 + at, 1 + steps + folds + at) for at in range(steps)]
+    nodes = 1 + 2 * steps + folds
+    made = arrange(nodes, edges)
+    assert [made.row[1 + at] for at in range(steps)] == [made.row[1 + steps + folds + at] for at in range(steps)]
+    assert made.height == steps + folds
+    narrow, wide = picture(1 + 2 * steps, [(0, 1), (1, 2)]), picture(nodes, edges)
+    assert wide.width <= narrow.width + 2  # a number of two digits more, and no track for a turn
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs(most=20), st.integers(0, 1))
+def test_nets_are_parted_whatever_it_takes(graph: tuple[int, Edges], tries: int) -> None:
+    """Also where moving single rows does not help, or is not tried."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers_lines, "TRIES", tries)
+        made = arrange(*graph)
+    assert all(knotted(nets(made, column)) is None for column in range(len(made.order)))
+    assert min(made.row) == 0
+    for one in made.order:
+        assert all(made.row[above] < made.row[below] for above, below in pairwise(one))
 
 
 @settings(max_examples=80, deadline=None)
@@ -152,6 +205,11 @@ def test_frames_are_windows_on_one_picture(
         assert line_width(line) == cells
     whole = drawn.frame(0, 0, drawn.width, drawn.height, chosen="k0")
     assert all(line_width(line) == drawn.width for line in whole)
+    above, below, left, right = drawn.beyond(x, y, cells, 5)
+    assert above == sum(spot.row < y for spot in drawn.spots)
+    assert below == sum(spot.row > y + 4 for spot in drawn.spots)
+    assert left == sum(spot.column + 1 < x for spot in drawn.spots)
+    assert right == sum(spot.column + spot.cells - 1 > x + cells for spot in drawn.spots)
     for spot in drawn.spots:
         x, y = drawn.window(spot.key, cells, 3, x, y)
         assert 0 <= x <= max(0, drawn.width - cells) and 0 <= y <= max(0, drawn.height - 3)
@@ -169,8 +227,8 @@ def test_a_picture_as_people_see_it() -> None:
     edges = [(0, 2), (0, 3), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (6, 7), (0, 6)]
     drawn = Picture(arrange(8, edges), [Box(name, "", name) for name in names])
     assert [line.rstrip() for line in grid(drawn)] == [
-        "         ┌──────────────────────┬─ train ── churn@7",
-        " events ─┼─ build ──── rolling ─┤",
+        "         ┌──────────────────────┐",
+        " events ─┼─ build ──── rolling ─┼─ train ── churn@7",
         " crm ────└─ tenures ── tenure ──┘",
     ]
     assert followed(drawn, grid(drawn), "events") == {"build", "tenures", "train"}
@@ -215,3 +273,56 @@ def test_wide_names_take_their_cells() -> None:
         width(line[: max(line.find(sign) for sign in "┐┤┘┬")]) for line in lines if any(sign in line for sign in "┐┤┘┬")
     }
     assert len(ends) == 1
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_label_that_a_window_cuts_says_so(plain: bool) -> None:
+    """At either edge what is left of it begins or ends with the sign for more; a line that is cut bears none."""
+    dots = "..." if plain else "…"
+    drawn = Picture(
+        arrange(2, [(0, 1)]),
+        [Box("a", "run", "step-998"), Box("b", "dataset", "データ-007")],
+        plain=plain,
+        ellipsis=dots,
+    )
+    whole = "".join(text for text, _ in drawn.frame(0, 0, drawn.width, 1)[0])
+    assert dots not in whole
+    first, second = drawn.spots
+    for x in range(drawn.width):
+        for cells in (9, 14, 30):
+            (line,) = drawn.frame(x, 0, cells, 1)
+            text = "".join(part for part, _ in line)
+            assert line_width(line) == cells
+            ends = [(spot.column + 1, spot.column + spot.cells - 1) for spot in (first, second)]
+            begins = any(start < x < end for start, end in ends)
+            stops = any(start < x + cells < end for start, end in ends)
+            assert text.startswith(dots[0]) == begins, (x, cells, text)
+            assert text.endswith(dots[0]) == stops, (x, cells, text)
+
+
+def row(entity: str, title: str) -> EntityRow:
+    """A node as the store tells of it."""
+    return EntityRow(entity, entity.partition(":")[0], title, "", 0, 0)
+
+
+def test_a_picture_of_a_focus_says_what_is_up_with_its_boxes() -> None:
+    """A sign with its word where there is room, a fold in words, what is tainted in a fold; the ends of an edge that closes a cycle."""
+    nodes = [
+        row("dataset:a", "telco"), row("run:b", "r-1"), row("model:c", "churn@2"), row("dataset:d", "a name as long as that"),
+    ]  # fmt: skip
+    focus = Focus(
+        "dataset:a", tuple(FocusNode(one, at) for at, one in enumerate(nodes)),
+        (
+            Link("run:b", "used", "dataset:a", False), Link("run:b", "made", "model:c", False),
+            Link("model:c", "made", "dataset:d", True), Link("run:b", "made", "dataset:d", False),
+        ),
+        (Fold("dataset:a", "down", "run", 280), Fold("run:b", "down", "criteria", 3)),
+    )  # fmt: skip
+    marks = {"run:b": ("✗", "failed", "bad"), "dataset:d": ("⊖", "tainted", "bad")}
+    bad = {"fold down criteria run:b": {"recalled": 0, "tainted": 2}}
+    text = "\n".join(grid(of_focus(focus, marks=marks, bad=bad)))
+    assert "run ✗ failed r-1 " in text and "… 280 more runs " in text and "… 3 more, 2 tainted " in text
+    assert "model churn@2 ↺ closes a cycle " in text
+    assert "dataset ⊖ tainted a name as l… ↺ " in text
+    plain = "\n".join(grid(of_focus(focus, plain=True, ellipsis="...")))
+    assert "... 280 more runs" in plain and "churn@2 @ closes a cycle" in plain and plain.isascii()

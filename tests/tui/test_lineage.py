@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from carnet_tui.graph_layout import THIS
+from carnet_tui.screen import Route
 from carnet_tui.views import lineage_view
 from carnet_tui.widgets.focus_map import FocusMap
 from carnet_tui.widgets.line_list import LineList
+
+NAMED = {"-": "minus", "@": "at"}
 
 
 async def press(pilot: Any, settled: Any, *keys: str) -> None:
@@ -55,7 +58,7 @@ async def test_siblings_fold_with_their_count_and_enter_lists_them(
     """Fifteen runs used the dataset: some are drawn, the rest counted; Enter lists all of them, esc comes back to the fold."""
     async with visit(tour, ("lineage", "data")) as pilot:
         text = screen_text(pilot.app)
-        assert "▲ 0 up  ▼ 16 down" in text and "+10 more (10 runs)" in text
+        assert "▲ 0 up  ▼ 16 down" in text and "… 10 more runs" in text
         await press(pilot, settled, "right", *["down"] * 8)
         assert "Not drawn: 10 runs." in screen_text(pilot.app) and "⏎ list them" in screen_text(pilot.app)
         await press(pilot, settled, "enter")
@@ -85,7 +88,7 @@ async def test_what_must_be_seen_is_not_folded_away(
     tour.ids["data"] = data
     async with visit(tour, ("lineage", "data")) as pilot:
         text = screen_text(pilot.app)
-        assert "⊘ recalled r-bad" in text and "◇ slow@1" in text and "+37 more (37 runs)" in text
+        assert "⊘ recalled r-bad" in text and "◇ gate open slow@1" in text and "… 37 more runs" in text
     tour.desk.close()
 
 
@@ -94,7 +97,7 @@ async def test_find_goes_to_any_node(tour: Any, visit: Any, settled: Any, screen
         await press(pilot, settled, "slash", *"contract", "enter")
         assert "[ features_contract@2 ]" in screen_text(pilot.app)
         await press(pilot, settled, "slash", *"zzzz", "enter")
-        assert "No node is called that." in screen_text(pilot.app)
+        assert "Nothing is called that" in screen_text(pilot.app)
 
 
 async def test_declaring_a_run_by_form_with_an_edge(
@@ -104,7 +107,9 @@ async def test_declaring_a_run_by_form_with_an_edge(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     data = tour.acts().declare("dataset", "telco").entity
     async with visit(tour, ("lineage",)) as pilot:
-        assert "missing source, owner, digest" in " ".join(screen_text(pilot.app).split())
+        text = screen_text(pilot.app)
+        assert "source, owner   Enter, its catalogue entry, e on the field" in text
+        assert "digest   n declares another version, that has one" in text
         await press(pilot, settled, "n", *"run", "enter", "ctrl+d")
         assert "name is empty." in screen_text(pilot.app)
         await press(pilot, settled, *"r-1", "enter", "enter", *"lr", "ctrl+d")
@@ -119,6 +124,31 @@ async def test_declaring_a_run_by_form_with_an_edge(
         assert "[ r-1 ]" in text and "telco" in text
     row = tour.project.entities("run")[0]
     assert [edge.dst for edge in tour.project.node(row.id).edges] == [data]
+    tour.desk.close()
+
+
+async def test_criteria_are_entered_a_line_each_and_a_wrong_line_is_named(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """R020: in the words of `carnet add criteria`; declared again for the same model they replace those that stand."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    tour.acts().declare("dataset", "telco")
+    async with visit(tour, ("lineage",)) as pilot:
+        await press(pilot, settled, "n", *"criteria", "enter", *"churn", "enter", "ctrl+d")
+        assert "criteria is empty." in screen_text(pilot.app)
+        await press(pilot, settled, *"primary: auc >= 0.83 on holdout", "enter", *"latency p95 50", "ctrl+d")
+        assert "line 2: 'latency p95 50' is no criterion" in screen_text(pilot.app)
+        await press(pilot, settled, *["backspace"] * 14, *"latency: p95_ms <= 50 ms", "ctrl+d")
+        assert "primary: auc >= 0.83 on holdout" in screen_text(pilot.app)
+        assert tour.project.count("criteria") == 0
+        await press(pilot, settled, "enter")
+        assert "[ churn ]" in screen_text(pilot.app)
+        await press(pilot, settled, "n", *"criteria", "enter", *"churn", "enter", *"primary: auc >= 0.85", "ctrl+d")
+        assert "They replace those that stand." in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+    [row] = tour.project.entities("criteria")
+    [only] = tour.project.node(row.id).criteria
+    assert (only.id, only.metric, only.name, only.op, only.value) == ("primary", "auc", "auc", ">=", "0.85")
     tour.desk.close()
 
 
@@ -147,6 +177,129 @@ async def test_hostile_names_are_shown_as_signs(
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e") and "a␛]52" in text
     tour.desk.close()
+
+
+async def test_a_step_of_the_trail_is_clicked_and_one_is_there(
+    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """A crumb goes back over the steps after it; what stands beside the crumbs does nothing; `[` undoes the click."""
+    async with visit(tour, ("lineage", "model")) as pilot:
+        for name in ("r-012", "telco@3"):
+            await press(pilot, settled, "slash", *(NAMED.get(char, char) for char in name), "enter")
+        assert " churn@2 › r-012 › telco@3 ──" in screen_text(pilot.app)
+        await pilot.click("#head", offset=(60, 2))
+        await settled(pilot)
+        assert "[ telco@3 ]" in screen_text(pilot.app)
+        await pilot.click("#head", offset=(13, 2))
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert "[ r-012 ]" in text and " churn@2 › r-012 ──" in text
+        await press(pilot, settled, "left_square_bracket")
+        assert " churn@2 › r-012 › telco@3 ──" in screen_text(pilot.app)
+        await pilot.click("#head", offset=(2, 2))
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert "[ churn@2 ]" in text and "›" not in text
+
+
+async def test_back_and_forward_walk_the_steps_as_a_browser_does(
+    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """TUI.md 2: `[` is one step of the exploration, its view and its row too; another place between them changes nothing; esc is as it was."""
+    async with visit(tour, ("inbox",)) as pilot:
+        await press(pilot, settled, "3", "slash", *"r", "minus", *"012", "enter", "left", "tab")
+        row = pilot.app.screen.node_id
+        await press(pilot, settled, "slash", *"telco", "enter")
+        assert "churn@2 › r-012 › telco@3" in screen_text(pilot.app)
+        await press(pilot, settled, "left_square_bracket")
+        text = screen_text(pilot.app)
+        assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row) and "churn@2 › r-012 ─" in text
+        await press(pilot, settled, "right_square_bracket")
+        assert "[ telco@3 ]" in screen_text(pilot.app) and "churn@2 › r-012 › telco@3" in screen_text(pilot.app)
+        await press(pilot, settled, "5", "left_square_bracket")
+        text = screen_text(pilot.app)
+        assert "[ telco@3 ]" in text and "churn@2 › r-012 › telco@3" in text
+        await press(pilot, settled, "i", "left_square_bracket", "left_square_bracket")
+        assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row)
+        await press(pilot, settled, "left_square_bracket")
+        assert "[ churn@2 ]" in screen_text(pilot.app) and "›" not in screen_text(pilot.app)
+        await press(pilot, settled, "left_square_bracket")
+        assert pilot.app.path[-1].name == "inbox"
+        await press(pilot, settled, *["right_square_bracket"] * 3)
+        assert "[ telco@3 ]" in screen_text(pilot.app)
+        await press(pilot, settled, "escape")
+        assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row)
+        await press(pilot, settled, "left_square_bracket")
+        assert "[ telco@3 ]" in screen_text(pilot.app)
+
+
+async def test_steps_back_pressed_faster_than_they_are_read_lose_nothing(
+    tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """Three keys at once, each before the last one's answer came: what is kept of a step is what was asked, not what was still shown."""
+    async with visit(tour, ("lineage", "model")) as pilot:
+        for name in ("r-012", "telco@3", "r-020"):
+            await press(pilot, settled, "slash", *(NAMED.get(char, char) for char in name), "enter")
+        await pilot.press(*["left_square_bracket"] * 3)
+        await settled(pilot)
+        assert "[ churn@2 ]" in screen_text(pilot.app)
+        for shown in ("r-012", "telco@3", "r-020"):
+            await press(pilot, settled, "right_square_bracket")
+            assert f"[ {shown} ]" in screen_text(pilot.app)
+
+
+async def test_back_into_a_store_that_is_not_open_any_more_begins_anew(
+    tour: Any, places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """What was shown there is not looked for in another store."""
+    other = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    other.acts().declare("dataset", "elsewhere")
+    async with visit(tour, ("lineage",)) as pilot:
+        await press(pilot, settled, "slash", *"telco", "enter")
+        assert "[ telco@3 ]" in screen_text(pilot.app)
+        pilot.app.set_desk(other.desk, (Route("inbox"),))
+        pilot.app._own = False
+        await settled(pilot)
+        await press(pilot, settled, "left_square_bracket")
+        text = screen_text(pilot.app)
+        assert "[ elsewhere ]" in text and "telco" not in text
+    other.desk.close()
+
+
+async def test_where_there_is_no_other_node_one_is_told(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """`b` and `d` open no list of nothing, and say what makes one."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    tour.ids["data"] = tour.acts().declare("dataset", "solo").entity
+    async with visit(tour, ("lineage", "data")) as pilot:
+        await press(pilot, settled, "b")
+        assert "There is no other node: n declares one." in screen_text(pilot.app)
+        tour.acts().declare("run", "r-1")
+        await press(pilot, settled, "d")
+        assert "There is no other dataset to compare it with: n declares one." in screen_text(pilot.app)
+        await press(pilot, settled, "b")
+        assert "Which other node?" in screen_text(pilot.app)
+    tour.desk.close()
+
+
+def test_a_long_name_is_cut_and_the_counts_stay(tour: Any) -> None:
+    """In the head of every width: kind, the start of the name, what is up with it, and how much lies before and after."""
+    from carnet_store import EntityRow, Totals
+    from carnet_tui.glyphs import Glyphs
+    from carnet_tui.text import line_width
+    from carnet_tui.views.lineage_asked import Around
+
+    row = EntityRow("dataset:1", "dataset", "long-" * 42, "", 0, 0)
+    scene = lineage_view.Scene(Around(row.id), "1+x+1", row, None, {}, totals=Totals({"dataset": 3}, {"run": 1204}))
+    for cells in (60, 80, 160):
+        line = lineage_view.headline(scene, ("⊘", "recalled", "bad"), cells, Glyphs(plain=False))
+        text = "".join(part for part, _ in line)
+        assert line_width(line) == cells and "dataset long-long-" in text and "…  ⊘ recalled" in text
+        assert "▲3 ▼1,204" in text
+    line = lineage_view.headline(scene, ("", "", ""), 40, Glyphs(plain=False), "focus")
+    text = "".join(part for part, _ in line)
+    assert line_width(line) == 40 and "▲3 ▼1,204" in text and text.endswith("focus ")
 
 
 def test_a_trail_too_long_for_the_line_loses_its_oldest_steps() -> None:
@@ -182,16 +335,16 @@ async def test_g_leads_to_the_node_from_everywhere_and_esc_back_to_the_row(
         before, row = screen_text(pilot.app), [(one.index, one.chosen) for one in lists]
         await press(pilot, settled, "g")
         assert pilot.app.path[-1].name == "lineage" and "Focus  Tree  List  Overview" in screen_text(pilot.app)
-        assert "[ churn@2 ]" in screen_text(pilot.app) or "[ telco@3 ]" in screen_text(pilot.app)
+        assert any(f"[ {name} ]" in screen_text(pilot.app) for name in ("churn@2", "telco@3", "churn"))
         await press(pilot, settled, "escape")
         assert [one.index for one in lists] == [index for index, _ in row]
         assert pilot.app.path == tuple(pilot.app._start) and len(screen_text(pilot.app)) > len(before) // 2
 
 
-async def test_a_notebook_opens_by_enter_and_a_dataset_offers_its_entry(
+async def test_a_dataset_offers_its_entry_and_a_notebook_its_cells(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R043, R117: on the node in the middle; esc comes back to it."""
+    """R043, R117: Enter on the node in the middle opens the same menu for each kind, its page first; esc comes back to it."""
     from carnet_tui.screens import opening
 
     async with visit(tour, ("lineage", "data")) as pilot:
@@ -203,5 +356,9 @@ async def test_a_notebook_opens_by_enter_and_a_dataset_offers_its_entry(
         assert "[ telco@3 ]" in screen_text(pilot.app)
     monkeypatch.setattr(opening, "is_notebook", lambda node: True)
     async with visit(tour, ("lineage", "contract")) as pilot:
+        assert "⏎ menu" in screen_text(pilot.app)
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "▌its notebook" in text and "all that it comes from" in text
         await press(pilot, settled, "enter")
         assert pilot.app.path[-1].name == "notebook"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -107,11 +108,50 @@ async def test_without_a_mark_the_other_node_is_asked_for(
 
 
 async def test_no_way(line: Any, visit: Any, settled: Any, screen_text: Text) -> None:
-    """Two nodes that nothing connects: a sentence, no row, and Enter says so."""
-    async with visit(line, ("inbox",), ("why", "tenure", "live")) as pilot:
-        assert "No way leads from one to the other." in screen_text(pilot.app)
+    """Two nodes that nothing connects: it is said, and one goes on from either of the two; what the footer says is done."""
+    for size in ((80, 24), (40, 12)):
+        async with visit(line, ("inbox",), ("why", "tenure", "live"), size=size) as pilot:
+            text = screen_text(pilot.app)
+            assert "NO WAY LEADS FROM ONE TO THE OTHER" in text and "▌  feature tenure@1" in text
+            assert "⏎ go there" in text and "[" not in text.splitlines()[-1]
+            await press(pilot, settled, "down", "enter")
+            assert pilot.app.path[-1].name == "lineage" and pilot.app.path[-1].about == (line.ids["live"],)
+
+
+async def test_of_what_nothing_came_one_is_told_so_and_goes_on(
+    line: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """That it is deployed nowhere is an answer too; the node itself is a row, so that Enter and the other keys are of use."""
+    async with visit(line, ("inbox",), ("impact", "live")) as pilot:
+        text = screen_text(pilot.app)
+        assert "DEPLOYED  nowhere that the record knows of" in text and "SIGN-OFFS THAT WOULD TURN STALE  none" in text
+        assert "NOTHING CAME OF IT YET" in text and "▌  deployment eu rollout" in text and "⏎ go there" in text
         await press(pilot, settled, "enter")
-        assert "nothing is to be opened here" in screen_text(pilot.app)
+        assert pilot.app.path[-1].about == (line.ids["live"],)
+        await press(pilot, settled, "left_square_bracket")
+        assert screen(pilot).node_id == line.ids["live"]
+
+
+async def test_back_finds_the_row_of_an_answer(line: Any, visit: Any, settled: Any) -> None:
+    """`[` from another place: the same question, the cursor on the row one left."""
+    async with visit(line, ("inbox",), ("impact", "data")) as pilot:
+        await press(pilot, settled, "end")
+        row = screen(pilot).row
+        await press(pilot, settled, "1", "left_square_bracket")
+        assert row is not None and screen(pilot).row == row
+
+
+def test_two_that_are_alike_are_rows_too(line: Any) -> None:
+    """Nothing differs: that is said, and both are there to go on from; long names leave room for the figures."""
+    from carnet_tui.glyphs import Glyphs
+
+    found = line.project.graph.diff(line.ids["model"], line.ids["model 3"])
+    root = replace(found.root, differences=(), left=replace(found.root.left, name="x" * 90))
+    told = lineage_answers.difference(replace(found, root=root), Glyphs(plain=False))
+    assert len(told.said) < 78 and "…" in told.said
+    alike = replace(found, root=root, frontier=(), gone=(), added=(), unread=0)
+    rows = lineage_answers.difference(alike, Glyphs(plain=False)).rows
+    assert rows[0].left[0][0] == "NOTHING DIFFERS" and [row.node for row in rows[1:]] == [root.left.id, root.right.id]
 
 
 async def test_impact_tells_deployments_then_signoffs_then_the_rest(
@@ -129,7 +169,8 @@ async def test_impact_tells_deployments_then_signoffs_then_the_rest(
         ]
         assert [text.index(head) for head in heads] == sorted(text.index(head) for head in heads)
         assert "deployment eu rollout" in text and "churn@2  research to engineering" in text
-        assert "impact  dataset telco@3" in text and "3 runs" in text and "3 steps at most" in text
+        assert "impact  dataset telco@3" in text and "3  runs" in text
+        assert " 5 nodes came of it, 3 steps at most\n" in text
         await press(pilot, settled, "down", "enter")
         assert pilot.app.path[-1].name == "handoff"
         await press(pilot, settled, "escape", "end", "enter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.graph_layout import FOLDS, Leaf, draw
 from carnet_tui.text import line_width
-from carnet_tui.views import lineage_facts, lineage_rows, lineage_standing, lineage_tree, lineage_view
+from carnet_tui.views import lineage_asked, lineage_facts, lineage_rows, lineage_standing, lineage_tree, lineage_view
 from carnet_tui.views.lineage_asked import Around, Chosen
 from carnet_tui.views.lineage_tree import Side
 
@@ -80,6 +81,29 @@ def test_opened_level_by_level_it_becomes_the_whole_tree(web: Any) -> None:
     assert len(lineage_tree.rows([side])) == before
 
 
+@pytest.mark.parametrize(("up", "down"), [(2, 2), (3, 1), (-1, -1)])
+def test_without_runs_the_tree_has_the_set_and_its_edges(web: Any, up: int, down: int) -> None:
+    """Each node of the set stands on its side, under what a run (or an edge) ties it to; the picture has the same edges; opened in parts it is the same."""
+    project, graph = web.project, web.project.graph
+    for entity in [one for one in web.ids["all"] if not one.startswith("run:")][::9]:
+        asked = Around(entity, up, down, runs=False)
+        wanted = {row.id for row in graph.rows(lineage_asked.numbers(graph, asked))}
+        sides = lineage_tree.read(project, asked, 5_000)
+        lines = [row for row in lineage_tree.rows(sides) if row.row is not None]
+        assert {row.row.id for row in lines if row.row is not None} == wanted
+        assert not any(row.row.kind == "run" for row in lines if row.row is not None and row.row.id != entity)
+        assert sum(sum(side.kinds.values()) for side in sides if side.kinds is not None) >= len(wanted) - 1
+        focus = graph.focus(entity, 50 if up < 0 else up, 50 if down < 0 else down, fan=500, limit=500, without="run")
+        assert {one.row.id for one in focus.nodes} == wanted and focus.folds == ()
+        ties = {(link.first, link.last) for link in focus.links}
+        for side in sides:
+            for parent, children in side.near.items():
+                for child in children:
+                    assert ((child.row.id, parent) if side.name == "up" else (parent, child.row.id)) in ties
+        few = lineage_tree.read(project, asked, 3)
+        assert all(sum(len(near) for near in side.near.values()) <= 3 for side in few)
+
+
 def test_a_line_fits_and_keeps_what_matters(web: Any) -> None:
     """At every depth and width: exactly as wide as asked, the mention at its end, the sign before the name."""
     row = web.project.row(web.ids["all"][0])
@@ -92,8 +116,8 @@ def test_a_line_fits_and_keeps_what_matters(web: Any) -> None:
                 assert line_width(line) == cells and text.rstrip().endswith("line 3")
                 if cells >= 80 and depth < 60:
                     assert "! recalled" in text
-                if depth == 60:
-                    assert "60" in text
+                if depth == 60:  # as deep as there is no room for: told in a word where there is room for that
+                    assert ("60 deep" if cells >= 80 else "60") in text
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -107,6 +131,7 @@ def test_a_line_fits_and_keeps_what_matters(web: Any) -> None:
         ("sha256:" + "0ab5" * 16, "sha256 0ab5 0ab5 0ab5 0ab5"), ("c317" * 10, "c317 c317 c317 c317"),
         ('[{"name": "x", "type": "double"}]', "(name x, type double)"), ("[not json", "[not json"), ("[]", "[]"),
         ({"inputs": '["a", "b"]'}, "inputs a, b"),
+        ([{"at": 1_790_000_000_000, "event": "registration"}], "(at 21 Sep 2026 14:13 UTC, event registration)"), ({"at": 7}, "at 7"),
         (list(range(25)), ", ".join(map(str, range(20))) + "   and 5 more"),
         ("x" * 500, "x" * 400 + " and 100 characters more"),
     ],
@@ -155,7 +180,72 @@ def test_code_and_environment_are_those_of_the_run_that_made_it(places: ModuleTy
     tour.desk.close()
 
 
+def test_what_is_missing_says_what_fills_it(places: ModuleType, tmp_path: Any) -> None:
+    """Field by field: an attribute of a dataset in its catalogue entry, a digest with other bytes, what no key fills by its command."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    made = [
+        acts.declare("dataset", "a").entity, acts.declare("dataset", "b", attrs={"source": "x", "owner": "y"}).entity,
+        acts.declare("run", "r 1").entity, acts.declare("code", "repo").entity, acts.declare("model", "m", version="1").entity,
+    ]  # fmt: skip
+    found = []
+    for entity in made:
+        facts = lineage_facts.read(tour.project, entity)
+        lines = [
+            "".join(part for part, _ in line)
+            for line in lineage_facts.lines(facts, lineage_standing.NOTHING, 100, SIGNS)
+        ]
+        found.append([line.strip() for line in lines[1:]])
+    assert found == [
+        ["missing     source, owner   Enter, its catalogue entry, e on the field", "digest   n declares another version, that has one"],
+        [
+            "missing     digest   n declares another version, that has one", "owner       y", "source      x",
+        ],
+        ["missing     command   carnet describe 'r 1' command=TEXT"], ["missing     commit   carnet describe repo commit=TEXT"], [],
+    ]  # fmt: skip
+    tour.desk.close()
+
+
+def test_handoffs_of_one_crossing_are_told_apart() -> None:
+    """By what they ask, and where that is the same too by when they were opened; what is alone is named by its crossing."""
+    one = lineage_standing.Crossed(
+        "handoff:1", "model:m", "m@1", "a to b", "blocked", template="Full list", t=1_790_000_000_000
+    )
+    two = replace(one, handoff="handoff:2", template="Starter")
+    three = replace(two, handoff="handoff:3", t=1_790_000_060_000)
+    other = replace(one, handoff="handoff:4", crossing="b to c")
+    names = lineage_standing.names_of
+    assert names([one, other], "model:m") == ["a to b", "b to c"] and names([one], "run:r") == ["m@1, a to b"]
+    assert names([one, two, other], "run:r") == ["m@1, Full list", "m@1, Starter", "m@1, b to c"]
+    assert names([one, two, three], "model:m") == [
+        "Full list", "Starter, opened 21 Sep 2026 14:13 UTC", "Starter, opened 21 Sep 2026 14:14 UTC",
+    ]  # fmt: skip
+    none = [replace(one, template=""), replace(three, template="")]
+    assert len(set(names(none, "model:m"))) == 2 and all(
+        name.startswith("a to b, opened") for name in names(none, "model:m")
+    )
+
+
 # --- lists and groups -------------------------------------------------------------------------------------------------
+
+
+def test_counts_are_words_that_people_say() -> None:
+    """No kind is counted by an s that makes no word; the kinds that find no room are counted as nodes."""
+    counts = lineage_rows.counts
+    assert counts({"code": 6, "dataset": 1}) == "7 nodes (6 code snapshots, 1 dataset)"
+    assert (
+        counts({"criteria": 2, "glossary": 2, "code": 1}, 4)
+        == "5 nodes (2 sets of criteria, 2 glossaries, 1 code snapshot)"
+    )
+    many = {"run": 9, "dataset": 5, "model": 3, "check": 2, "review": 1}
+    assert counts(many) == "20 nodes (9 runs, 5 datasets, 3 models, 3 of other kinds)"
+    assert (
+        counts({"run": 9, "dataset": 5, "model": 3, "check": 2})
+        == "19 nodes (9 runs, 5 datasets, 3 models, 2 of another kind)"
+    )
+    assert counts({}) == "nothing" and lineage_rows.of_kind(4, "") == "4 more"
+    for kind in lineage_view.KINDS:
+        assert not lineage_rows.of_kind(2, kind).endswith(("criterias", "glossarys", "codes"))
 
 
 def test_orders_hold_the_same_nodes(web: Any) -> None:
@@ -204,8 +294,8 @@ def still_groups(places: ModuleType, tmp_path: Any) -> Iterator[Any]:
 # --- what stands about nodes ------------------------------------------------------------------------------------------
 
 
-def test_states_come_gravest_first_and_only_loud_ones_are_said(tour: Any) -> None:
-    """Recalled before tainted before failed before stale before an open gate; a sign alone for the lesser ones."""
+def test_states_come_gravest_first_and_are_said_in_a_word(tour: Any) -> None:
+    """Recalled before tainted before failed before stale before an open gate; no sign without its word."""
     crossed = lineage_standing.Crossed(
         "handoff:1", "model:m", "m", "a to b", "blocked", (("Ana", "researcher", False),)
     )
@@ -214,7 +304,9 @@ def test_states_come_gravest_first_and_only_loud_ones_are_said(tour: Any) -> Non
     assert standing.states("model:m", 1) == ("recalled", "tainted", "failed", "stale", "gate")
     assert standing.states("run:r", None) == ()  # it goes along: the gate is the model's
     assert lineage_standing.mark(("recalled", "failed"), SIGNS) == ("⊘", "recalled", "bad")
-    assert lineage_standing.mark(("failed", "gate"), SIGNS)[1] == ""
+    assert lineage_standing.mark(("failed", "gate"), SIGNS) == ("✗", "failed", "bad")
+    assert lineage_standing.mark(("gate",), SIGNS)[1] == "gate open"
+    assert not any(lineage_standing.mark((), SIGNS))
     assert standing.taints(1) == [recall] and standing.taints(2) == [] and standing.taints(None) == []
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from carnet_store.domain.selection import ALL
 from carnet_tui.cli import main
+from carnet_tui.screens import lineage
 from carnet_tui.screens.lineage import LineageScreen
 from carnet_tui.session import Environment
 from carnet_tui.views import lineage_asked
@@ -109,6 +110,47 @@ async def test_every_view_shows_what_the_command_names(still: Any, visit: Any, s
             assert set(listed(pilot)) == wanted
             newest = [row["id"] for row in said(still, "lineage", scene.text, "--limit", "5000")["nodes"]]
             assert listed(pilot) == newest
+
+
+@pytest.mark.parametrize(("up", "down"), [(2, 2), (ALL, ALL), (1, 3)])
+async def test_without_runs_every_view_shows_the_same_set_too(
+    still: Any, visit: Any, settled: Any, up: int, down: int
+) -> None:
+    """LINEAGE 4.1: artifact to artifact; the tree hangs together as the picture does, and no fold stands for what was left out on purpose."""
+    for name in ("model", "other", "data"):
+        async with visit(still, ("inbox",), ("lineage", name)) as pilot:
+            here = screen(pilot)
+            here._go(Around(still.ids[name], up, down, runs=False))
+            await settled(pilot)
+            scene = here._scene
+            assert scene is not None and scene.focus is not None and scene.text.endswith(" not kind:run")
+            wanted = {row["id"] for row in said(still, "lineage", scene.text, "--limit", "5000")["nodes"]}
+            assert {one.row.id for one in scene.focus.nodes} == wanted and scene.focus.folds == ()
+            await press(pilot, settled, "tab")
+            assert unfolded(pilot) == wanted
+            rows = [here.rows.row(at) for at in range(here.rows.row_count)]
+            lines = [row for row in rows if isinstance(row, TreeRow) and row.row is not None]
+            assert [row.row.id for row in lines if row.depth == 0 and row.row is not None] == [still.ids[name]]
+            await press(pilot, settled, "tab")
+            assert set(listed(pilot)) == wanted
+
+
+async def test_without_runs_each_edge_names_the_run_it_stands_for(
+    still: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """In the facts of the chosen node with what went in and came out, and on the line of the tree; the head counts what the tree shows."""
+    async with visit(still, ("inbox",), ("lineage", "model"), size=(120, 40)) as pilot:
+        screen(pilot)._go(Around(still.ids["model"], 2, 2, runs=False))
+        await settled(pilot)
+        text = " ".join(screen_text(pilot.app).split())
+        assert "by run - r-012: " in text and "telco@3" in text.partition("r-012: ")[2].partition(" › churn@2")[0]
+        await press(pilot, settled, "left")
+        text = screen_text(pilot.app)
+        assert "churn@2 comes from" in text and "› churn@2" in text and "+6 run" not in text
+        await press(pilot, settled, "tab")
+        text = screen_text(pilot.app)
+        assert "comes from dataset telco@3  by r-012" in text and "CAME OF IT  nothing recorded" in text
+        assert "COMES FROM  4 nodes (2 datasets, 1 code snapshot, 1 document)" in text
 
 
 async def test_a_set_is_the_same_in_every_view(still: Any, visit: Any, settled: Any) -> None:
@@ -254,6 +296,115 @@ async def test_the_tree_opens_level_by_level(still: Any, visit: Any, settled: An
         assert isinstance(row, TreeRow) and row.depth == 1
 
 
+async def test_a_click_on_the_mark_of_a_line_does_what_it_says(
+    still: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """`… 4 more ▸` unfolds as right does, at the first click, and recentres at none; `line N` goes there; elsewhere a click chooses."""
+    async with visit(still, ("inbox",), ("lineage", "model")) as pilot:
+        await press(pilot, settled, "tab")
+        here = screen(pilot)
+        at = next(no for no, line in enumerate(screen_text(pilot.app).splitlines()) if "… 4 more" in line)
+        await pilot.click(here.rows, offset=(here.rows.size.width - 6, at - here.rows.region.y))
+        await settled(pilot)
+        text = screen_text(pilot.app)
+        assert here.view == "tree" and "used dataset telco@3" in text and "… 4 more" not in text
+        assert here.node_id == still.ids["run"] and here._asked == Around(still.ids["model"])
+        here._go(Around(still.ids["other"], ALL, 0), view="tree")
+        await settled(pilot)
+        at = next(no for no, line in enumerate(screen_text(pilot.app).splitlines()) if "↓ line 5" in line)
+        await pilot.click(here.rows, offset=(20, at - here.rows.region.y))
+        await settled(pilot)
+        assert isinstance(here.row, TreeRow) and here.row.seen == 5
+        await pilot.click(here.rows, offset=(here.rows.size.width - 4, at - here.rows.region.y))
+        await settled(pilot)
+        assert isinstance(here.row, TreeRow) and (here.row.number, here.row.seen) == (5, 0)
+
+
+async def test_the_tree_of_a_large_set_says_how_much_it_shows_and_goes_on(
+    still: Any, visit: Any, settled: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its end stands how many nodes have a line; right, Enter and a click on it show more, until all of the set is there."""
+    monkeypatch.setattr(lineage, "TREE_LINES", 3)
+    monkeypatch.setattr(lineage, "MORE_LINES", 2)
+    async with visit(still, ("inbox",), ("lineage", "", "*", "list")) as pilot:
+        wanted = set(listed(pilot))
+        screen(pilot)._go(Chosen("*"), view="tree")
+        await settled(pilot)
+        await press(pilot, settled, "end")
+        here, text = screen(pilot), screen_text(pilot.app)
+        assert f"3 of {len(wanted)} nodes shown; right shows more" in text and "⏎ show more" in text
+        assert here.node_id == "" and "COMES FROM  within the selection" in text
+        await press(pilot, settled, "right")
+        assert len(unfolded(pilot)) == 6
+        await press(pilot, settled, "end", "enter")
+        assert len(unfolded(pilot)) > 6
+        for _ in range(8):
+            await press(pilot, settled, "end", "right")
+        assert unfolded(pilot) == wanted and "shown; right" not in screen_text(pilot.app)
+
+
+async def test_a_line_too_deep_for_its_rails_says_how_deep(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """In a word on the line where there is room, and in the facts at every width."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts, last = tour.acts(), ""
+    for number in range(34):
+        last = acts.declare("dataset", f"d-{number}", edges=[("from", last)] if last else []).entity
+    for size in ((80, 24), (40, 12)):
+        async with visit(tour, ("inbox",), ("lineage", last), size=size) as pilot:
+            screen(pilot)._go(Around(last, ALL, 0), view="tree")
+            await settled(pilot)
+            await press(pilot, settled, "end")
+            text = screen_text(pilot.app)
+            assert ("33 deep … " if size == (80, 24) else "33…") in text and "d-0" in text
+            said = " ".join("".join(part for part, _ in line) for line in screen(pilot)._fact_lines(60))
+            assert "33 steps from where the tree begins" in said
+            await press(pilot, settled, "home", "down")
+            said = " ".join("".join(part for part, _ in line) for line in screen(pilot)._fact_lines(60))
+            assert "from where the tree begins" not in said
+    tour.desk.close()
+
+
+async def test_two_handoffs_of_one_crossing_are_told_apart_in_the_menu(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """By the titles of what they ask, in the menu and in the facts."""
+    from carnet_store.work.templates import packs_for
+
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    model = acts.declare("model", "churn", version="1").entity
+    for pack in ("starter-research-to-engineering", "research-to-engineering"):
+        acts.open_handoff(model, packs_for(pack))
+    async with visit(tour, ("inbox",), ("lineage", model)) as pilot:
+        text = screen_text(pilot.app)
+        assert "Research to engineering, starter: ✗ blocked" in text and "Research to engineering handoff: ✗" in text
+        await press(pilot, settled, "enter")
+        text = screen_text(pilot.app)
+        assert "handoff Research to engineering, starter" in text and "handoff Research to engineering handoff" in text
+    tour.desk.close()
+
+
+async def test_what_names_no_node_says_what_to_do_in_every_view(
+    still: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """An empty set: each view says so, Enter is told why it does nothing, and the footer promises nothing."""
+    for size in ((80, 24), (40, 12)):
+        async with visit(still, ("inbox",), ("lineage", "", "tag:zzz", "list"), size=size) as pilot:
+            for view in ("list", "focus", "tree"):
+                screen(pilot)._switch(
+                    ["focus", "tree", "list"].index(view) - ["focus", "tree", "list"].index(screen(pilot).view)
+                )
+                await settled(pilot)
+                text = screen_text(pilot.app)
+                assert screen(pilot).view == view and "Nothing is selected; / selects anew." in text, view
+                assert "COMES FROM" not in text and "list them" not in text and "too many" not in text
+            if size == (80, 24):
+                await press(pilot, settled, "enter")
+                assert "Cannot open now: nothing is selected, /." in screen_text(pilot.app)
+
+
 async def test_the_list_is_sorted_by_the_arrows(still: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """Newest first, then oldest, by name, by kind, most used; each order is named, the cursor stays on its node."""
     async with visit(still, ("inbox",), ("lineage", "", "*")) as pilot:
@@ -310,7 +461,7 @@ async def test_more_hops_without_runs_and_all_facts_by_the_menu(
         text = screen_text(pilot.app)
         assert "2+churn@2+2 not kind:run" in text and "run r-012" not in text.split("CAME")[0].split("───\n")[2]
         await press(pilot, settled, "left")
-        assert "by r-012" in screen_text(pilot.app) or "comes from" in screen_text(pilot.app)
+        assert "r-012: " in screen_text(pilot.app) and "comes from" in screen_text(pilot.app)
         await press(pilot, settled, "escape", "escape")
         assert screen(pilot)._asked == Around(still.ids["model"])
         await press(pilot, settled, "enter")
@@ -330,7 +481,10 @@ async def test_a_set_too_large_for_a_picture_says_so(
     async with visit(tour, ("inbox",), ("lineage", "", "*", "focus")) as pilot:
         assert screen(pilot).view == "list" and screen(pilot).rows.row_count == 121
         await press(pilot, settled, "shift+tab", "shift+tab")
-        assert "121 nodes are too many for a picture." in screen_text(pilot.app)
+        text = screen_text(pilot.app)
+        assert "121 nodes are too many for a picture." in text and "⏎ list them" in text
+        await press(pilot, settled, "enter")
+        assert screen(pilot).view == "list" and len(listed(pilot)) == 121
     tour.desk.close()
 
 

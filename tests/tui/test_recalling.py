@@ -10,7 +10,7 @@ import pytest
 
 from carnet_tui.screens import recalling
 from carnet_tui.screens.far import Far, Gone
-from carnet_tui.text import digest
+from carnet_tui.text import digest, width
 
 Text = Callable[[Any], str]
 WHY = "Ages of minors"
@@ -66,6 +66,7 @@ async def test_a_recall_shows_what_it_touches_and_asks_for_the_digest(
         await write(pilot, settled, "AB12", "enter")
         assert [one.reason for one in own.project.recalls()] == [WHY]
         text = screen_text(pilot.app)
+        assert " recalled dataset telco@3; 1 gate shut until that is lifted.\n" in text
         assert (
             "dataset telco@3  ⊘ recalled" in text
             and "⊖ tainted r-012" in text
@@ -115,6 +116,7 @@ async def test_a_recalled_node_is_lifted_by_the_same_key(own: Any, visit: Any, s
         assert "nothing opens by itself" in screen_text(pilot.app)
         await write(pilot, settled, "ab12", "enter")
         assert own.project.recalls() == []
+        assert " lifted the recall of telco@3; 1 gate to be sealed and signed again.\n" in screen_text(pilot.app)
         assert "⊘" not in screen_text(pilot.app) and "⊖" not in screen_text(pilot.app)
 
 
@@ -161,6 +163,16 @@ def test_what_is_touched_is_told_once_with_its_count(own: Any) -> None:
     ]
     assert lines[-1] == "1 deployment made of it: a recall takes none of them back."
     assert recalling.touched(own.project, own.ids["other"]) == ["No gate is touched.", "Nothing came of it yet."]
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+@pytest.mark.parametrize("gates", [0, 1, 12_345])
+def test_what_was_done_fits_a_status_line(gates: int, lifted: bool) -> None:
+    """Whatever the name: the sentence ends, and says what became of the gates; the name is cut for that."""
+    for name in ("telco@3", "n" * 210, "顧客データ" * 20):
+        said = recalling.done("environment", name, gates, lifted=lifted)
+        assert width(said) <= 77 and said.endswith(".") and ("gate" in said)
+        assert name in said or "…" in said
 
 
 def test_a_far_desk_is_closed_by_whoever_comes_last(own: Any) -> None:

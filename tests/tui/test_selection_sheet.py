@@ -83,6 +83,48 @@ async def test_a_mistake_is_told_under_its_column(tour: Any, visit: Any, settled
         assert screen(pilot)._asked == Chosen("kind:run") and screen(pilot).view == "focus"
 
 
+async def test_a_text_that_is_a_nodes_name_is_that_node_whatever_signs_it_has(
+    places: ModuleType, tmp_path: Any, visit: Any, settled: Any, screen_text: Text
+) -> None:
+    """As `carnet lineage a:b` has it: name, `name@version` and id; what can be read as a selection too is offered after it."""
+    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
+    acts = tour.acts()
+    made = {name: acts.declare("dataset", name).entity for name in ("a:b", "c++", "..", "kind:run", "a,b", "(a")}
+    made |= {"x:y@2": acts.declare("model", "x:y", version="2").entity, "zz": acts.declare("run", "zz").entity}
+    twins = [acts.declare("dataset", "t:t", version=version).entity for version in ("1", "2")]
+    made |= {made["zz"]: made["zz"]}
+    async with visit(tour, ("inbox",), ("lineage", made["zz"])) as pilot:
+        for text, entity in made.items():
+            if text != "zz":
+                await press(pilot, settled, "slash")
+                await write(pilot, settled, text, "enter")
+                assert screen(pilot)._asked == Around(entity), text
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "kind:run", "down", "enter")
+        assert screen(pilot)._asked == Chosen("kind:run")
+        await press(pilot, settled, "slash")
+        await write(pilot, settled, "t:t")
+        assert {row.value for row in pilot.app.screen.found._source.page(0, 9)} == set(twins)
+    tour.desk.close()
+
+
+async def test_a_long_mistake_is_told_to_its_end(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
+    """The sentence that helps stands last: it is never cut off, however narrow the terminal; no shell command is advised."""
+    for size in ((80, 24), (40, 12)):
+        async with visit(tour, ("inbox",), ("lineage", "run"), size=size) as pilot:
+            await press(pilot, settled, "slash")
+            await write(pilot, settled, "zz:q")
+            said = " ".join(screen_text(pilot.app).split())
+            assert 'A name that holds a colon stands in quotes: "a:b".' in said or size == (40, 12)
+            if size == (40, 12):
+                under = pilot.app.screen._said
+                assert 'in quotes: "a:b".' in " ".join("".join(part for part, _ in line) for line in under)
+            await press(pilot, settled, *["backspace"] * 4)
+            await write(pilot, settled, "+nobody")
+            said = " ".join(screen_text(pilot.app).split())
+            assert "carnet list" not in said and "/ in the lineage finds whatever there is" in said
+
+
 async def test_a_name_that_is_nowhere_is_told(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """What can be read and names nothing: the store's own sentence, with its column."""
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:

@@ -9,6 +9,7 @@ import pathlib
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
@@ -21,6 +22,7 @@ from carnet_tui import actions, theme
 from carnet_tui.actions import Keymap
 from carnet_tui.first_frame import FirstFrame
 from carnet_tui.glyphs import Glyphs
+from carnet_tui.next_steps import on_screen
 from carnet_tui.screen import CarnetScreen, Path, Route
 from carnet_tui.terminal import driver_class
 from carnet_tui.text import clean
@@ -42,6 +44,14 @@ class Facts:
         """What goes on at the moment; stands in place of the status until it is done."""
         self.demo = ""
         self.steps: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(slots=True)
+class Visit:
+    """Where one was: the path, and what each of its screens held when one went on (None: nothing but the path)."""
+
+    path: Path
+    held: tuple[object, ...] = ()
 
 
 class CarnetBase(App[int], inherit_bindings=False):
@@ -75,7 +85,7 @@ class CarnetBase(App[int], inherit_bindings=False):
         self.store_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="carnet-store")
         self._start = start
         self._frame = frame
-        self._history: list[Path] = [start]
+        self._history: list[Visit] = [Visit(start)]
         self._history_at = 0
         changed = {
             name: ",".join(actions.toolkit_key(key) for key in own)
@@ -151,27 +161,46 @@ class CarnetBase(App[int], inherit_bindings=False):
             if self.here is not None:
                 self.here.refresh_data()
             return
-        del self._history[self._history_at + 1 :]
-        self._history.append(path)
-        self._history_at += 1
+        self._hold()
+        self._add(path)
         self._go(path)
+
+    def step(self) -> None:
+        """Begin a new visit of the screen one is on, before it shows something else: `[` comes back to what it shows now."""
+        self._hold()
+        self._add(self.path)
+
+    def _hold(self) -> None:
+        """Keep what the screens one goes on from hold."""
+        screens = [one for one in self.screen_stack if isinstance(one, CarnetScreen)]
+        self._history[self._history_at].held = tuple(one.hold() for one in screens)
+
+    def _add(self, path: Path) -> None:
+        del self._history[self._history_at + 1 :]
+        self._history.append(Visit(path))
+        self._history_at += 1
 
     def enter(self, route: Route) -> None:
         """Open a subject from where one is."""
         self.visit((*self.path, route))
 
-    def _go(self, path: Path) -> None:
+    def _go(self, path: Path, held: Sequence[object] = ()) -> None:
+        """Show the screens of a path; those that one was at hold what they held."""
         same = 0
         while same < min(len(path), len(self.path)) and path[same] == self.path[same]:
             same += 1
         while len(self.screen_stack) > max(same, 1):
             self.pop_screen()
         self.path = path
+        screens = [one for one in self.screen_stack if isinstance(one, CarnetScreen)][:same]
+        screens += [self.route(route) for route in path[same:]]
+        for screen, was in zip(screens, held, strict=False):
+            if was is not None:
+                screen.take(was)
         if same == 0:
-            self.switch_screen(self.route(path[0]))
-            same = 1
-        for route in path[same:]:
-            self.push_screen(self.route(route))
+            self.switch_screen(screens[0])
+        for screen in screens[max(same, 1) :]:
+            self.push_screen(screen)
         shown = self.here
         if shown is not None and shown.is_mounted:
             shown.refresh_data()
@@ -220,8 +249,9 @@ class CarnetBase(App[int], inherit_bindings=False):
     def _walk(self, step: int) -> None:
         at = self._history_at + step
         if 0 <= at < len(self._history):
+            self._hold()
             self._history_at = at
-            self._go(self._history[at])
+            self._go(self._history[at].path, self._history[at].held)
         else:
             self.say("There is nothing further back." if step < 0 else "There is nothing further on.")
 
@@ -262,7 +292,7 @@ class CarnetBase(App[int], inherit_bindings=False):
 
         texts = [clean(error.message), *(f"  - {clean(reason)}" for reason in error.reasons)]
         if error.hint:
-            texts += ["", f"Next: {clean(error.hint)}"]
+            texts += ["", f"Next: {clean(on_screen(error.hint))}"]
         self.say(clean(error.message))
         self.push_screen(MessageBox("That did not work", texts, glyphs=self.glyphs))
 

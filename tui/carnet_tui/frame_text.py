@@ -101,7 +101,7 @@ def header(chrome: Chrome, cells: int, glyphs: Glyphs, small: bool = False) -> L
     if small and chrome.demo:
         right.append((" DEMO ", "demo"))
     if chrome.who:
-        right.append((("  " if right else "") + chrome.who, ""))
+        right.append((f"  {chrome.who}", ""))
     if chrome.trust:
         sign, word, style = glyphs.state(chrome.trust)
         right.append((f"  {sign}" if small else f"  {sign} {word}", style))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from carnet_tui.text import ELLIPSIS, Line, fit, fit_line, line_width, pad, plural, width
+from carnet_tui.text import ELLIPSIS, Line, fit, fit_line, line_width, pad, width
+from carnet_tui.views.lineage_rows import of_kind
 
 THIS = "this"
 FOLDS = {"up": "fold up", "down": "fold down"}
@@ -20,8 +21,13 @@ COLUMNS_FROM = 60
 """Cells from which the three parts stand beside each other; below they stand under each other."""
 WIDEST = 120
 """Cells the three parts fill at most: the eye must not travel from a name to its branch."""
+LOUD = ("recalled", "tainted")
+"""Words that stand beside their sign wherever a node is named; other signs do without where there is no room, and the facts tell what they say."""
 _ARM = 3
 _KIND_CELLS = 11
+_KIND_LEAST = 5
+_NAME_LEAST = 4
+"""Cells of a kind, and of a name behind the words about it, that are left when there is little room."""
 
 _Signs = Mapping[str, tuple[str, ...]]
 _ARMS = {True: "-", False: "─"}
@@ -31,12 +37,15 @@ _UNICODE: _Signs = {
 _ASCII: _Signs = dict.fromkeys(_UNICODE, ("+", "+", "+"))
 
 
+NONE: Mapping[str, int] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A neighbour: its key, kind, name and the relation in a word. Cleaned texts.
 
     `sign` and `word` stand before the name and say what is up with it (`⊘`, `recalled`), in `style`; one to `keep` is not folded away while
-    there is room for it.
+    there is room for it. Words but the loud ones stand there where there is room for them.
     """
 
     key: str
@@ -48,10 +57,9 @@ class Leaf:
     style: str = ""
     keep: bool = False
 
-    @property
-    def label(self) -> str:
-        """The name with what stands before it."""
-        return " ".join(part for part in (self.sign, self.word, self.name) if part)
+    def label(self, cells: int = 0, ellipsis: str = ELLIPSIS) -> str:
+        """Return the name with what stands before it; with `cells` as much of it as goes into these: the name is cut first."""
+        return labelled(self.name, self.sign, self.word, cells, ellipsis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +93,47 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of a side: the leaf, or a fold (`count` of them, `words` about their kinds)."""
+    """A row of a side: the leaf, or a fold of `count` of them: `kinds` as far as they are known, `bad` are those of them that are recalled or tainted."""
 
     key: str
     leaf: Leaf | None
     count: int = 0
-    words: str = ""
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    bad: Mapping[str, int] = field(default_factory=dict)
+
+
+def labelled(name: str, sign: str, word: str, cells: int = 0, ellipsis: str = ELLIPSIS) -> str:
+    """Return a name with the sign and the word about it before it.
+
+    In `cells` (0: no bounds) a word that is not loud goes first, then the end of the name.
+    """
+    whole = " ".join(part for part in (sign, word, name) if part)
+    if not cells or not sign or width(whole) <= cells:
+        return fit(whole, cells, ellipsis) if cells else whole
+    head = f"{sign} {word} " if word in LOUD else f"{sign} "
+    if width(head) >= cells:
+        return fit(head.strip(), cells, ellipsis)
+    return head + fit(name, cells - width(head), ellipsis)
+
+
+def more(count: int, kinds: Mapping[str, int], bad: Mapping[str, int], cells: int, ellipsis: str = ELLIPSIS) -> str:
+    """Return what a fold stands for, as much as goes into `cells`: `… 283 more runs, 6 tainted`, `… 5 more (3 runs, 2 models)`."""
+    said = "".join(f", {number:,} {word}" for word, number in bad.items() if number)
+    known = {kind: number for kind, number in kinds.items() if number}
+    least = f"{ellipsis} {count:,} more{said}"
+    if not all(known) or not known:  # a hub's neighbours are not told apart
+        return fit(least, cells, ellipsis)
+    if known == {next(iter(known)): count}:
+        whole = f"{ellipsis} {count:,} more {of_kind(count, next(iter(known))).partition(' ')[2]}{said}"
+    else:
+        named = [of_kind(number, kind) for kind, number in known.items()]
+        whole = f"{ellipsis} {count:,} more ({', '.join(named)}){said}"
+    return whole if width(whole) <= cells or not said else fit(least, cells, ellipsis)
 
 
 def folded(
-    leaves: Sequence[Leaf], total: int, room: int, side: str, folds: Mapping[str, int] | None = None
-) -> list[_Row]:
+    leaves: Sequence[Leaf], total: int, room: int, side: str, folds: Mapping[str, int] = NONE, bad: Mapping[str, int] = NONE
+) -> list[_Row]:  # fmt: skip
     """Return the rows of a side: all neighbours where they fit, else those to keep, the first of each kind in turn, and a fold.
 
     Args:
@@ -104,6 +142,7 @@ def folded(
         room: rows at hand, at least 1.
         side: `up` or `down`.
         folds: of what kinds those are that the caller does not hold, as far as is known.
+        bad: how many of them are recalled, and how many tainted.
     """
     if total <= len(leaves) <= room:
         return [_Row(one.key, one) for one in leaves]
@@ -119,29 +158,38 @@ def folded(
                 shown.append(group[depth])
         depth += 1
     kept = {one.key for one in shown}
-    rest = Counter(one.kind for one in leaves if one.key not in kept)
-    for kind, count in (folds or {}).items():
-        rest[kind] += count
-    words = ", ".join(plural(count, kind) for kind, count in rest.items() if count and kind)
+    hidden = [one for one in leaves if one.key not in kept]
+    kinds_of = Counter(one.kind for one in hidden)
+    kinds_of.update(folds)
+    bad_of = Counter(dict.fromkeys(LOUD, 0))
+    bad_of.update(one.word for one in hidden if one.word in LOUD)
+    bad_of.update(bad)
     rows = [_Row(one.key, one) for one in leaves if one.key in kept]
-    return [*rows, _Row(FOLDS[side], None, max(total, len(leaves)) - len(rows), words)]
+    return [*rows, _Row(FOLDS[side], None, max(total, len(leaves)) - len(rows), kinds_of, bad_of)]
 
 
 def draw(
     this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], *, cells: int, rows: int, chosen: str = THIS,
     ups_total: int = 0, downs_total: int = 0, plain: bool = False, ellipsis: str = ELLIPSIS, focused: bool = True,
-    folds: Mapping[str, Mapping[str, int]] | None = None,
+    folds: Mapping[str, Mapping[str, int]] | None = None, bad: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Map:  # fmt: skip
-    """Draw the map in `cells` x `rows`; `chosen` is the key of the spot the cursor stands on, `folds` counts by side and kind what is not at hand."""
+    """Draw the map in `cells` x `rows`; `chosen` is the key of the spot the cursor stands on.
+
+    `folds` counts by side and kind what is not at hand, `bad` by side and word how many of these are recalled or tainted. A lesser sign of the node
+    in the middle is left to the line above the map, which has its word.
+    """
+    if this.word not in LOUD:
+        this = replace(this, sign="", word="", style="")
+    folds, bad = folds or {}, bad or {}
     up_total, down_total = max(ups_total, len(ups)), max(downs_total, len(downs))
     if cells < COLUMNS_FROM:
         return _under_each_other(
-            this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused, folds or {}
+            this, ups, downs, cells, rows, chosen, up_total, down_total, ellipsis, focused, folds, bad
         )
     cells = min(cells, WIDEST)
     room = max(1, rows - 1)
-    left = folded(ups, up_total, room, "up", (folds or {}).get("up"))
-    right = folded(downs, down_total, room, "down", (folds or {}).get("down"))
+    left = folded(ups, up_total, room, "up", folds.get("up", NONE), bad.get("up", NONE))
+    right = folded(downs, down_total, room, "down", folds.get("down", NONE), bad.get("down", NONE))
     return _beside_each_other(this, left, right, cells, chosen, _ASCII if plain else _UNICODE, ellipsis, focused)
 
 
@@ -155,7 +203,7 @@ def _beside_each_other(
 ) -> Map:  # fmt: skip
     words = cells >= 100 and any(row.leaf and row.leaf.relation for row in (*left, *right))
     arm = _ARM + (9 if words else 0)
-    middle = min(max(width(this.label), width(this.kind)) + 4, max(24, cells // 4), 34)
+    middle = min(max(width(this.label()), width(this.kind)) + 4, max(24, cells // 4), 34)
     side = (cells - middle - 2 * arm - 2) // 2
     height = max(len(left), len(right), 1)
     here = (height - 1) // 2
@@ -167,10 +215,7 @@ def _beside_each_other(
     ]
     lines: list[Line] = [fit_line(heads, cells, ellipsis)]
     tops = {"up": (height - len(left)) // 2, "down": (height - len(right)) // 2}
-    kinds = {
-        name: min(_KIND_CELLS, max((width(row.leaf.kind) for row in rows if row.leaf), default=0))
-        for name, rows in (("up", left), ("down", right))
-    }
+    kinds = {name: _kind_cells(rows, side) for name, rows in (("up", left), ("down", right))}
     for at in range(height):
         line: Line = [(" ", "")]
         for name, rows in (("up", left), ("down", right)):
@@ -195,13 +240,21 @@ def _beside_each_other(
     return Map(tuple(lines), tuple(spots))
 
 
+def _kind_cells(rows: Sequence[_Row], cells: int) -> int:
+    """Return the cells of a side's column of kinds: less than the widest of them where what is up with a node needs the room."""
+    leaves = [row.leaf for row in rows if row.leaf]
+    widest = min(_KIND_CELLS, max((width(one.kind) for one in leaves), default=0))
+    loud = [width(f"{one.sign} {one.word} ") + min(width(one.name), _NAME_LEAST) for one in leaves if one.word in LOUD]
+    return min(widest, max(_KIND_LEAST, cells - 2 - max(loud, default=0)))
+
+
 def _middle(
     this: Leaf, here: bool, cells: int, chosen: str, left: bool, right: bool, signs: _Signs,
     ellipsis: str, focused: bool,
 ) -> Line:  # fmt: skip
     if not here:
         return [(" " * cells, "")]
-    name = fit(this.label, cells - 4, ellipsis)
+    name = this.label(cells - 4, ellipsis)
     arm = _ARMS[signs is _ASCII]
     blank = cells - 4 - width(name)
     return [
@@ -215,16 +268,16 @@ def _label(
 ) -> Line:  # fmt: skip
     on = row.key == chosen
     if row.leaf is None:
-        text = f"{ellipsis} +{row.count:,}" + (f" more ({row.words})" if row.words else " more")
-        return [_styled(pad(text, cells, "<", ellipsis), "dim", on, focused)]
-    label, style = row.leaf.label, row.leaf.style
+        text = pad(more(row.count, row.kinds, row.bad, cells - 1, ellipsis), cells - 1)
+        style = "bad" if any(row.bad.values()) else "dim"
+        return [_styled(f"{text} " if side == "up" else f" {text}", style, on, focused)]
+    style = row.leaf.style
     kind = pad(row.leaf.kind, kind_cells, "<", ellipsis)
     room = cells - width(kind) - 2
-    if room < 8 or (row.leaf.sign and width(label) > room):  # what is up with it matters more than its kind
-        if row.leaf.sign:  # a blank between it and its branch
-            label = f"{pad(label, cells - 1, '<', ellipsis)} " if side == "up" else f" {label}"
-        return [_styled(pad(label, cells, "<", ellipsis), style, on, focused)]
-    name = pad(label, room, "<", ellipsis)
+    if room < 8:
+        name = pad(row.leaf.label(cells - 1, ellipsis), cells - 1)  # a blank between it and its branch
+        return [_styled(f"{name} " if side == "up" else f" {name}", style, on, focused)]
+    name = pad(row.leaf.label(room, ellipsis), room)
     if side == "up":
         return [_styled(f"{name} ", style, on, focused), _styled(f"{kind} ", "dim", on, focused)]
     return [_styled(f" {kind}", "dim", on, focused), _styled(f" {name}", style, on, focused)]
@@ -254,12 +307,13 @@ def _branch(
 def _under_each_other(
     this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], cells: int, rows: int, chosen: str, up_total: int,
     down_total: int, ellipsis: str, focused: bool, folds: Mapping[str, Mapping[str, int]],
+    bad: Mapping[str, Mapping[str, int]],
 ) -> Map:  # fmt: skip
     room = max(2, rows - 3)  # two heads and the node
     half = max(1, room // 2)
     left_room = max(half, room - max(1, down_total)) if down_total < half else half
-    left = folded(ups, up_total, max(1, left_room), "up", folds.get("up"))
-    right = folded(downs, down_total, max(1, room - len(left)), "down", folds.get("down"))
+    left = folded(ups, up_total, max(1, left_room), "up", folds.get("up", NONE), bad.get("up", NONE))
+    right = folded(downs, down_total, max(1, room - len(left)), "down", folds.get("down", NONE), bad.get("down", NONE))
     spots: list[Spot] = []
     lines: list[Line] = []
 
@@ -273,7 +327,7 @@ def _under_each_other(
     for row in left:
         put(row, "up")
     spots.append(Spot(THIS, THIS, len(lines), 1, cells - 1))
-    name = fit(f"[ {this.label} ]", cells - 2, ellipsis)
+    name = f"[ {this.label(max(1, cells - 6), ellipsis)} ]"
     lines.append(fit_line([(" ", ""), _styled(name, this.style or "bold", chosen == THIS, focused)], cells, ellipsis))
     lines.append(fit_line([(" USED BY" if right else " USED BY nothing recorded", "dim")], cells, ellipsis))
     for row in right:

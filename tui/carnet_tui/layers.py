@@ -3,21 +3,25 @@
 Pure and deterministic. Left to right: a layer is a column, a node is one line. Three things differ from layouts for pages:
 
 - One chain of dummies for each source, not one for each edge: lines of one source share their way, and a hub costs a few dummies, not thousands.
-- Lines are whole numbers from an isotonic regression in each layer: no two nodes share a place, and no line is wasted.
+- Lines are whole numbers, and a row of single links stands on one of them: see `layers_lines`.
 - Lines are moved apart where two sources would stand in each other's way between two layers, so that a picture never has to draw an ambiguous joint.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import pairwise
+from struct import Struct
 
 from carnet_store.domain.paths import closing
+from carnet_tui.layers_lines import place
 
 Adjacency = list[list[int]]
 
+FIELD = 32
+"""Bits of a number in a row of many that are added up as one."""
 SMALL = 700
 """Vertices up to which single nodes are moved about; larger graphs get sweeps alone."""
 SETTLED = 4
@@ -59,24 +63,32 @@ class Layers:
 def arrange(nodes: int, edges: Iterable[tuple[int, int]], sweeps: int = 8) -> Layers:
     """Lay out a graph of `nodes` nodes, 0 to nodes - 1; an edge (a, b) leads from left to right. `sweeps` bounds the work."""
     wanted = list(dict.fromkeys(edges))
-    dropped = closing(wanted)
-    out = set(dropped)
-    down: Adjacency = [[] for _ in range(nodes)]
-    up: Adjacency = [[] for _ in range(nodes)]
-    for first, last in wanted:
-        if (first, last) not in out:
-            down[first].append(last)
-            up[last].append(first)
-    made = _with_dummies(nodes, _layering(down, up), down)
+    dropped: list[tuple[int, int]] = []
+    down, up = _neighbours(nodes, wanted)
+    layer = _layering(down, up)
+    if layer is None:
+        dropped = closing(wanted)
+        out = set(dropped)
+        down, up = _neighbours(nodes, [edge for edge in wanted if edge not in out])
+        layer = _layering(down, up) or []
+    made = _with_dummies(nodes, layer, down)
     made.dropped = dropped
     _order(made, sweeps)
-    _place(made)
-    _make_way(made)
+    place(made)
     return made
 
 
-def _layering(down: Adjacency, up: Adjacency) -> list[int]:
-    """Return columns: as far left as inputs allow, then what has more consumers than inputs close to its consumers."""
+def _neighbours(nodes: int, edges: Iterable[tuple[int, int]]) -> tuple[Adjacency, Adjacency]:
+    down: Adjacency = [[] for _ in range(nodes)]
+    up: Adjacency = [[] for _ in range(nodes)]
+    for first, last in edges:
+        down[first].append(last)
+        up[last].append(first)
+    return down, up
+
+
+def _layering(down: Adjacency, up: Adjacency) -> list[int] | None:
+    """Return columns: as far left as inputs allow, then what has more consumers than inputs close to its consumers; None where there is a circle."""
     waits = [len(inputs) for inputs in up]
     ready = [node for node, count in enumerate(waits) if not count]
     layer = [0] * len(up)
@@ -89,6 +101,8 @@ def _layering(down: Adjacency, up: Adjacency) -> list[int]:
             waits[other] -= 1
             if not waits[other]:
                 ready.append(other)
+    if len(topological) < len(up):
+        return None
     for node in reversed(topological):
         if down[node] and len(up[node]) < len(down[node]):
             layer[node] = max(layer[node], min(layer[other] for other in down[node]) - 1)
@@ -162,6 +176,16 @@ def _order(made: Layers, sweeps: int) -> None:
     _number(best, place)
     if fewest and total <= SMALL:
         _settle(best, up, down, place, SETTLED)
+    if _rising(made) < 0:  # turned over it crosses as little, and siblings stand as they were given
+        for one in best:
+            one.reverse()
+
+
+def _rising(made: Layers) -> int:
+    """Return how many more neighbours within layers stand in the order in which nodes are numbered than in the reverse."""
+    nodes = made.nodes
+    real = [[vertex for vertex in one if vertex < nodes] for one in made.order]
+    return sum([1 if upper < lower else -1 for one in real for upper, lower in pairwise(one)])
 
 
 def _walked(made: Layers, near: Callable[[int], Sequence[int]], roots: Sequence[int]) -> list[list[int]]:
@@ -188,14 +212,14 @@ def _number(order: Sequence[Sequence[int]], place: list[int]) -> None:
 def _by_barycentre(one: list[int], near: Adjacency, place: list[int]) -> None:
     """Sort a layer by the middle of each vertex's neighbours; one without any stays behind the one above it."""
     keys: dict[int, float] = {}
+    where = place.__getitem__
     last = -1.0
     for vertex in one:
         others = near[vertex]
-        if others:
-            total = 0
-            for other in others:
-                total += place[other]
-            last = total / len(others)
+        if len(others) == 1:
+            last = place[others[0]]
+        elif others:
+            last = sum(map(where, others)) / len(others)
         keys[vertex] = last
     one.sort(key=keys.__getitem__)
     for at, vertex in enumerate(one):
@@ -205,16 +229,20 @@ def _by_barycentre(one: list[int], near: Adjacency, place: list[int]) -> None:
 def crossings(order: Sequence[Sequence[int]], down: Adjacency, place: Sequence[int]) -> int:
     """Return how many lines cross between neighbouring layers; the lines of one vertex do not cross."""
     total = 0
-    for column in range(len(order) - 1):
-        if len(order[column + 1]) < 2:
-            continue
+    for one in order:
         held: list[int] = []  # ends of the lines above, sorted
-        for vertex in order[column]:
-            ends = [place[other] for other in down[vertex]]
-            for end in ends:
-                total += len(held) - bisect_right(held, end)
-            for end in ends:
-                insort(held, end)
+        count = last = 0
+        for vertex in one:
+            ends = down[vertex]
+            for end in sorted([place[other] for other in ends]) if len(ends) > 1 else [place[other] for other in ends]:
+                if end >= last:
+                    held.append(end)
+                    last = end
+                else:
+                    at = bisect_right(held, end)
+                    total += count - at
+                    held.insert(at, end)
+                count += 1
     return total
 
 
@@ -242,29 +270,39 @@ def _settle(order: list[list[int]], up: Adjacency, down: Adjacency, place: list[
 
 
 def _table(one: Sequence[int], up: Adjacency, down: Adjacency, place: Sequence[int]) -> dict[int, dict[int, int]]:
-    """Return for each two vertices of a layer what it costs that the first stands above the second, less what the reverse costs."""
-    size = max((place[other] for v in one for other in up[v]), default=-1) + 1
-    whole = size + max((place[other] for v in one for other in down[v]), default=-1) + 1
-    ends = {v: [*(place[o] for o in up[v]), *(size + place[o] for o in down[v])] for v in one}
-    # For a line of another vertex that ends at a place: how many lines of this one end above it, less how many end below.
-    leads = {v: _lead(ends[v][: len(up[v])], 0, size) + _lead(ends[v][len(up[v]) :], size, whole) for v in one}
-    table: dict[int, dict[int, int]] = {v: {} for v in one}
-    for at, first in enumerate(one):
-        row, mine = table[first], ends[first]
-        for second in one[at + 1 :]:
-            cost = sum(map(leads[second].__getitem__, mine))
-            row[second] = cost
-            table[second][first] = -cost
+    """Return for each two vertices of a layer what it costs that the first stands above the second, less what the reverse costs.
+
+    A row of the table is the sum of what each line of its vertex costs; such a sum is one number with a field for each vertex.
+    """
+    field = {v: 1 << FIELD * at for at, v in enumerate(one)}
+    columns = []
+    for near in (up, down):
+        ends: dict[int, int] = {}
+        whole = 0
+        for v in one:
+            unit = field[v]
+            for other in near[v]:
+                at = place[other]
+                ends[at] = ends.get(at, 0) + unit
+                whole += unit
+        above, lead = 0, {}
+        for at in sorted(ends):
+            lead[at] = 2 * above + ends[at] - whole
+            above += ends[at]
+        columns.append(lead)
+    first, second = columns
+    bias = sum(field.values()) << FIELD - 1
+    size = len(one)
+    read = Struct(f"<{size}i").unpack
+    table = {}
+    for v in one:
+        row = bias
+        for other in up[v]:
+            row += first[place[other]]
+        for other in down[v]:
+            row += second[place[other]]
+        table[v] = dict(zip(one, read((row ^ bias).to_bytes(4 * size, "little")), strict=True))
     return table
-
-
-def _lead(ends: Sequence[int], start: int, stop: int) -> list[int]:
-    counts = [0] * (stop - start + 1)
-    for end in ends:
-        counts[end - start + 1] += 1
-    below = list(accumulate(counts))
-    total = len(ends)
-    return [below[at] + below[at + 1] - total for at in range(stop - start)]
 
 
 def _sifted(one: list[int], table: Mapping[int, Mapping[int, int]]) -> bool:
@@ -290,150 +328,3 @@ def _sifted(one: list[int], table: Mapping[int, Mapping[int, int]]) -> bool:
                 one.insert(here + spot, one.pop(here))
                 moved = better = True
     return moved
-
-
-# --- which line -----------------------------------------------------------------------------------------------------
-
-
-def _place(made: Layers, rounds: int = 4) -> None:
-    """Give every vertex a line: as near to its neighbours as the order of its layer allows."""
-    spot = [0.0] * len(made.layer)
-    for one in made.order:
-        for at, vertex in enumerate(one):
-            spot[vertex] = float(at)
-    for turn in range(rounds if len(made.order) > 1 else 0):
-        last = turn == rounds - 1
-        for one in made.order if turn % 2 == 0 else reversed(made.order):
-            targets, weights = [], []
-            for vertex in one:
-                near = made.up[vertex] if turn % 2 == 0 else made.down[vertex]
-                near = made.up[vertex] + made.down[vertex] if last else near
-                if near:
-                    middle = sorted([spot[other] for other in near])
-                    targets.append((middle[len(middle) // 2] + middle[(len(middle) - 1) // 2]) / 2)
-                    weights.append(8.0 if vertex >= made.nodes else 2.0 if len(near) == 1 else 1.0)
-                else:
-                    targets.append(spot[vertex])
-                    weights.append(0.2)
-            for vertex, line in zip(one, isotonic(targets, weights), strict=True):
-                spot[vertex] = line
-    least = min(spot, default=0.0)
-    made.row = [int(line - least + 1e-6) for line in spot]
-    for one in made.order:  # rounding must not put two on one line
-        for above, below in pairwise(one):
-            made.row[below] = max(made.row[below], made.row[above] + 1)
-
-
-def isotonic(targets: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Return the lines nearest to `targets` (by weighted squares) that keep their order, each at least 1 below the one before."""
-    means: list[float] = []
-    sums: list[float] = []
-    counts: list[int] = []
-    for at, (target, weight) in enumerate(zip(targets, weights, strict=True)):
-        mean, count = target - at, 1
-        while means and means[-1] >= mean:
-            total = sums.pop() + weight
-            mean = (means.pop() * (total - weight) + mean * weight) / total
-            weight = total
-            count += counts.pop()
-        means.append(mean)
-        sums.append(weight)
-        counts.append(count)
-    found: list[float] = []
-    for mean, count in zip(means, counts, strict=True):
-        for _ in range(count):
-            found.append(mean + len(found))
-    return found
-
-
-# --- ways between two layers ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Net:
-    """Sources of one layer that lead to the same vertices of the next: they share a line, every one of them leads to every end.
-
-    `starts` and `ends` are their lines. A net that does not turn has one of each, and they are the same.
-    """
-
-    sources: tuple[int, ...]
-    starts: frozenset[int]
-    ends: frozenset[int]
-
-    @property
-    def turns(self) -> bool:
-        """Whether it leaves the line on which it begins."""
-        return self.starts != self.ends or len(self.starts) > 1
-
-    @property
-    def low(self) -> int:
-        """Its uppermost line."""
-        return min(*self.starts, *self.ends)
-
-    @property
-    def high(self) -> int:
-        """Its lowest line."""
-        return max(*self.starts, *self.ends)
-
-
-def nets(made: Layers, column: int) -> list[Net]:
-    """Return what leads from a layer to the next, from top to bottom."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for vertex in made.order[column]:
-        if made.down[vertex]:
-            groups.setdefault(tuple(sorted(made.down[vertex])), []).append(vertex)
-    return [
-        Net(tuple(sources), frozenset(made.row[v] for v in sources), frozenset(made.row[v] for v in ends))
-        for ends, sources in groups.items()
-    ]
-
-
-def befores(found: Sequence[Net]) -> list[set[int]]:
-    """Return, for each net that turns, the others that must turn before it.
-
-    A source runs along its own line until it turns; whatever arrives on that line has to have turned behind that point.
-    """
-    on_line = {line: at for at, net in enumerate(found) if net.turns for line in net.starts}
-    return [
-        {on_line[line] for line in net.ends if line in on_line} - {at} if net.turns else set()
-        for at, net in enumerate(found)
-    ]
-
-
-def knotted(found: Sequence[Net]) -> int | None:
-    """Return a line on which nets stand in each other's way in a circle; None where there is none."""
-    waits = befores(found)
-    state: dict[int, int] = {}
-    for start in range(len(found)):
-        stack = [start]
-        while stack:
-            at = stack[-1]
-            if at in state:
-                state[at] = 2
-                stack.pop()
-                continue
-            state[at] = 1
-            for other in waits[at]:
-                if state.get(other) == 1:
-                    return min(found[other].starts & found[at].ends)
-                if other not in state:
-                    stack.append(other)
-    return None
-
-
-def _make_way(made: Layers) -> None:
-    """Move layers down where, on the way to the next, two nets would each have to turn before the other."""
-    for column in range(len(made.order) - 1):
-        nexts = made.order[column + 1]
-        for _ in range(len(nexts)):
-            knot = knotted(nets(made, column))
-            if knot is None:
-                break
-            for vertex in nexts:
-                if made.row[vertex] >= knot:
-                    made.row[vertex] += 1
-        else:
-            if knotted(nets(made, column)) is not None:  # all of it below: nothing shares a line any more
-                lowest = max(made.row[vertex] for vertex in made.order[column]) + 1
-                for vertex in nexts:
-                    made.row[vertex] += lowest

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from carnet_tui.graph_layout import Spot
-from carnet_tui.layers import Layers, Net, arrange, befores, nets
-from carnet_tui.text import ELLIPSIS, Line, clean, fit, pad, width
+from carnet_tui.glyphs import Glyphs
+from carnet_tui.graph_layout import LOUD, Spot, labelled, more
+from carnet_tui.layers import Layers, arrange
+from carnet_tui.layers_lines import Net, befores, nets
+from carnet_tui.text import ELLIPSIS, Line, clean, cut, fit, pad, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 WIDEST = 32
 """Cells of a label at most; the facts beside the picture have all of it."""
-NO_MARKS: Mapping[str, tuple[str, str]] = {}
+Marks = Mapping[str, tuple[str, str, str]]
+"""What is up with nodes, by id: (sign, word, style)."""
+NO_MARK = ("", "", "")
+NO_MARKS: Marks = {}
+NO_COUNTS: Mapping[str, Mapping[str, int]] = {}
 _N, _E, _S, _W = 1, 2, 4, 8
 _SIGNS = " ╵╶└╷│┌├╴┘─┴┐┤┬┼"
 _ASCII = "".join(
@@ -82,8 +88,7 @@ class Picture:
         )
 
     def _label(self, box: Box) -> str:
-        text = box.name if box.folded or not box.kind else f"{box.kind} {box.name}"
-        return fit(text, WIDEST, self.ellipsis)
+        return fit(_kind_of(box) + box.name, WIDEST, self.ellipsis)
 
     def spot(self, key: str) -> Spot | None:
         """Return where a node stands in the whole picture."""
@@ -96,6 +101,16 @@ class Picture:
             x = min(x, spot.column) if spot.column < x else max(x, spot.column + min(spot.cells, cells) - cells)
             y = min(y, spot.row) if spot.row < y else max(y, spot.row + 1 - rows)
         return max(0, min(x, self.width - cells)), max(0, min(y, self.height - rows))
+
+    def beyond(self, x: int, y: int, cells: int, rows: int) -> tuple[int, int, int, int]:
+        """Return how many boxes a window does not show whole: above it, below, to the left, to the right."""
+        above = below = left = right = 0
+        for spot in self.spots:
+            above += spot.row < y
+            below += spot.row >= y + rows
+            left += spot.column + 1 < x
+            right += spot.column + spot.cells - 1 > x + cells
+        return above, below, left, right
 
     def frame(
         self, x: int, y: int, cells: int, rows: int, *, chosen: str = "", bold: Collection[str] = (), focused: bool = True
@@ -121,7 +136,8 @@ class Picture:
             elif vertex >= made.nodes:
                 found.append((start, rule * wide, "rule"))
             else:
-                found += self._shown(vertex, start, wide, rule, chosen, bold, focused)
+                label = _announced(self._labels[vertex], x - start - 1, x - start - 1 + cells, self.ellipsis)
+                found += self._shown(vertex, label, start, wide, rule, chosen, bold, focused)
             if gutter is not None:
                 arms = gutter.signs.get(line)
                 text = "".join(map(self._signs.__getitem__, arms)) if arms else " " * gutter.cells
@@ -129,17 +145,20 @@ class Picture:
         return found
 
     def _shown(
-        self, vertex: int, start: int, wide: int, rule: str, chosen: str, bold: Collection[str], focused: bool
-    ) -> list[tuple[int, str, str]]:
-        box, label = self._boxes[vertex], self._labels[vertex]
-        tail = (rule if self._made.down[vertex] else " ") * (wide - width(label) - 2)
+        self, vertex: int, label: str, start: int, wide: int, rule: str, chosen: str, bold: Collection[str], focused: bool
+    ) -> list[tuple[int, str, str]]:  # fmt: skip
+        box = self._boxes[vertex]
+        end = start + width(label) + 2
+        tail = (end, (rule if self._made.down[vertex] else " ") * (start + wide - end), "rule")
         if box.key == chosen:
-            return [(start, f" {label} ", "chosen" if focused else "bold"), (start + width(label) + 2, tail, "rule")]
-        kind = f" {box.kind} " if box.kind and not box.folded and label.startswith(f"{box.kind} ") else " "
-        rest = f"{label[len(kind) - 1 :]} "
+            return [(start, f" {label} ", "chosen" if focused else "bold"), tail]
         style = box.style or ("dim" if box.folded else "bold" if box.key in bold else "")
-        at = start + width(kind)
-        return [(start, kind, "dim"), (at, rest, style), (at + width(rest), tail, "rule")]
+        kind = width(_kind_of(box))
+        return [
+            (start, f" {pad(cut(label, kind), min(kind, width(label)))}", "dim"),
+            (start + 1 + kind, f"{_without(label, kind)} ", style),
+            tail,
+        ]
 
     def _cut(self, pieces: Sequence[tuple[int, str, str]], x: int, cells: int) -> Line:
         """Cut the pieces of a line to a window; half of a wide sign at its edge is a blank."""
@@ -158,6 +177,23 @@ class Picture:
         if left:
             line.append((" " * left, ""))
         return line
+
+
+def _kind_of(box: Box) -> str:
+    """Return the kind as it stands before a name; a fold's is part of what it says."""
+    return f"{box.kind} " if box.kind and not box.folded else ""
+
+
+def _announced(label: str, start: int, end: int, ellipsis: str) -> str:
+    """Return a label in the same cells where a window shows those from `start` to `end`: what lies beyond them is announced within them."""
+    size = width(label)
+    if 0 < start < size:
+        shown = cut(ellipsis, size - start)
+        label = pad(cut(label, start), start) + shown + _without(label, start + width(shown))
+    if 0 < end < size:
+        shown = cut(ellipsis, end)
+        label = pad(cut(label, end - width(shown)), end - width(shown)) + shown + " " * (size - end)
+    return label
 
 
 def _without(text: str, cells: int) -> str:
@@ -231,19 +267,21 @@ def _run(arms: list[int], start: int, end: int) -> None:
 
 
 def of_focus(
-    focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS, marks: Mapping[str, tuple[str, str]] = NO_MARKS
-) -> Picture:
+    focus: Focus, *, plain: bool = False, ellipsis: str = ELLIPSIS, marks: Marks = NO_MARKS,
+    bad: Mapping[str, Mapping[str, int]] = NO_COUNTS,
+) -> Picture:  # fmt: skip
     """Return the picture of a focus: keys are ids, a fold stands as a box of its own with the key `fold SIDE KIND PARENT`.
 
-    An edge that closes a cycle is not drawn from right to left; both its ends carry a sign and the facts tell of it. `marks` are
-    (words before the name, style) by id.
+    An edge that closes a cycle is not drawn from right to left; both its ends carry a sign, with its word where there is room. `bad` says by the key
+    of a fold how many it stands for are recalled or tainted.
     """
-    mark = " @" if plain else " ↺"
+    cycle = Glyphs(plain).state("cycle")
     closing = {end for link in focus.links if link.back for end in (link.src, link.dst)}
     boxes = [
         Box(
-            one.row.id, clean(one.row.kind), _named(one.row, marks) + (mark if one.row.id in closing else ""),
-            "up" if one.hops < 0 else "down" if one.hops else "this", 0, marks.get(one.row.id, ("", ""))[1],
+            one.row.id, clean(one.row.kind),
+            _named(one.row, marks.get(one.row.id, NO_MARK), cycle if one.row.id in closing else None, ellipsis),
+            "up" if one.hops < 0 else "down" if one.hops else "this", 0, marks.get(one.row.id, NO_MARK)[2],
         )
         for one in focus.nodes
     ]  # fmt: skip
@@ -251,12 +289,21 @@ def of_focus(
     edges = [(number[link.first], number[link.last]) for link in focus.links if not link.back]
     for fold in focus.folds:
         at, parent = len(boxes), number[fold.parent]
-        words = f"{ellipsis} +{fold.count:,} {clean(fold.kind) or 'more'}"
-        boxes.append(Box(f"fold {fold.side} {fold.kind} {fold.parent}", fold.kind, words, fold.side, fold.count))
+        key = f"fold {fold.side} {fold.kind} {fold.parent}"
+        counts = bad.get(key, {})
+        words = more(fold.count, {fold.kind: fold.count}, counts, WIDEST, ellipsis)
+        boxes.append(Box(key, fold.kind, words, fold.side, fold.count, "bad" if any(counts.values()) else ""))
         edges.append((at, parent) if fold.side == "up" else (parent, at))
     return Picture(arrange(len(boxes), edges), boxes, plain=plain, ellipsis=ellipsis)
 
 
-def _named(row: EntityRow, marks: Mapping[str, tuple[str, str]]) -> str:
-    words = marks.get(row.id, ("", ""))[0]
-    return f"{words} {clean(row.title)}" if words else clean(row.title)
+def _named(row: EntityRow, mark: tuple[str, str, str], cycle: tuple[str, str, str] | None, ellipsis: str) -> str:
+    """Return a node's name with what is up with it, words where there is room for them."""
+    (sign, word, _), name = mark, clean(row.title)
+    room, tail = WIDEST - width(clean(row.kind)) - 1, ""
+    if cycle is not None:
+        head = labelled("", sign, word if word in LOUD else "")
+        tail = f" {cycle[0]} {cycle[1]}"
+        if width(head) + 1 + width(name) + width(tail) > room:
+            tail = f" {cycle[0]}"
+    return labelled(name, sign, word, max(1, room - width(tail)), ellipsis) + tail

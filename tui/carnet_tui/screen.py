@@ -87,6 +87,13 @@ class CarnetScreen(Screen[None]):
     def refresh_data(self) -> None:
         """Read anew what is shown; called when the screen comes to the front again and after something was written."""
 
+    def hold(self) -> object | None:
+        """Return what it takes to show the same again when one comes back by `[` or `]`; None where the route says it all."""
+        return None
+
+    def take(self, held: object) -> None:
+        """Show again what `hold` returned, now or when the screen is mounted; it is read after that."""
+
     # What follows from the table
 
     def handler(self, action_id: str) -> Callable[[], Any] | None:

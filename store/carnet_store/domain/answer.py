@@ -80,10 +80,14 @@ class EntityView:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the machine says of an answer: `holds`, `fails`, or `unclear` (cannot tell yet); the reasons in words."""
+    """What the machine says of an answer: `holds`, `fails`, or `unclear` (cannot tell yet); the reasons in words.
+
+    `flags` are those of the reasons that change nothing of the state and that whoever signs should see.
+    """
 
     state: str
     reasons: tuple[str, ...]
+    flags: tuple[str, ...] = ()
 
 
 class Lookups(Protocol):
@@ -97,6 +101,9 @@ class Lookups(Protocol):
 
     def entity(self, entity_id: str) -> EntityView | None:
         """Return an entity, None where the ledger has none of that id."""
+
+    def set_late(self, criterion_id: str, run: str, name: str) -> str:
+        """Tell whether a criterion was set after the metric of a run that it judges: `record`, `clocks` where only times tell it, or empty."""
 
     def has_object(self, sha256: str) -> bool:
         """Tell whether the bytes of that digest are held here and match it."""

@@ -17,7 +17,7 @@ from typing import Final
 from carnet_store.domain.answer import AnswerValue, Lookups
 from carnet_store.domain.decisions import DecisionView
 from carnet_store.domain.judging import criterion_of, judge, problems
-from carnet_store.domain.lineage import ENDED_BADLY, Node
+from carnet_store.domain.lineage import ENDED_BADLY, Node, ended_well
 from carnet_store.domain.template import Item
 
 SEED: Final = re.compile(
@@ -182,6 +182,8 @@ def _repeats(around: Surroundings, item: Item, lookups: Lookups) -> Found | None
     seeds = {tuple(sorted(_seeds(maker).items()))}
     same = [maker]
     for run in around.siblings:
+        if not ended_well(run):
+            continue
         mine = tuple(sorted(_seeds(run).items()))
         if {n: t for n, t in run.params.items() if not SEED.search(n)} == rest and mine and mine not in seeds:
             seeds.add(mine)

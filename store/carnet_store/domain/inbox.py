@@ -1,10 +1,11 @@
 """What waits on whom: from each handoff's status to the rows of one person's inbox.
 
-Order: what needs the person (conflict, stale signature, question, review, answer, seal, sign, admit), what the person waits for, what happened lately.
+Order: what needs the person (conflict, what people said apart of a thing, stale signature, question, review, answer, seal, sign, admit), what the person waits for, what happened lately.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,7 +18,7 @@ from carnet_store.domain.template import Checklist
 
 Section = Literal["needs", "waiting", "recent"]
 RANK: Final = (
-    "conflict", "stale", "returned", "question", "replied", "confirm", "review", "answer", "seal", "sign", "admit",
+    "conflict", "apart", "stale", "returned", "question", "replied", "confirm", "review", "answer", "seal", "sign", "admit",
     "blocked", "waiting", "passed",
 )  # fmt: skip
 RECENT_DAYS: Final = 30
@@ -59,6 +60,24 @@ class Seen:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What people said apart of one thing of the lineage: `fields` names it (`criteria` for its rows), `persons` who, `t` since when (ms)."""
+
+    entity: str
+    title: str
+    fields: tuple[str, ...]
+    persons: tuple[str, ...]
+    t: int
+
+    def command(self) -> str:
+        """Return what settles it: saying it anew, by anybody who has both."""
+        if self.entity.startswith("criteria:"):
+            return f"carnet add criteria {shlex.quote(self.title)} --row 'ID: METRIC OP VALUE'"
+        pairs = " ".join(f"{shlex.quote(name)}=TEXT" for name in self.fields[:3])
+        return f"carnet describe {shlex.quote(self.title)} {pairs}"
+
+
 def crossing(checklist: Checklist) -> str:
     """Return a gate's crossing in short: `research > engineering`."""
     return f"{checklist.gate.from_stage} > {checklist.gate.to_stage}"
@@ -67,17 +86,19 @@ def crossing(checklist: Checklist) -> str:
 def duties(
     person: str, roles: frozenset[str], is_admin: bool, seen: Sequence[Seen], questions: Sequence[QuestionView],
     newcomers: Sequence[Newcomer], titles: dict[str, str], names: dict[str, str], now: int, team: str = "",
+    apart: Sequence[Apart] = (),
 ) -> list[Duty]:  # fmt: skip
     """Return one person's inbox rows, in order.
 
     `roles`, `is_admin` and `team` are that person's; `seen` the handoffs with their status; `questions` all of the
     project; `newcomers` those whose joining nobody confirmed; `titles` names what questions are about, `names` the
-    persons; `now` is in ms.
+    persons; `now` is in ms; `apart` is what stands said apart of things, which any member may settle.
     """
     rows: list[Duty] = []
     for one in seen:
         rows += _of_handoff(person, roles, one, names, now)
     rows += _of_questions(person, roles, team, questions, titles, names)
+    rows += [_of_apart(one, names) for one in apart]
     if is_admin:
         rows += [
             Duty(
@@ -244,6 +265,15 @@ def _of_questions(
                      view.replies[-1].t, view.id, q.item, (q.text, view.replies[-1].text))
             )  # fmt: skip
     return rows
+
+
+def _of_apart(one: Apart, names: dict[str, str]) -> Duty:
+    who = " and ".join(names.get(person, "somebody unknown") for person in one.persons[:3])
+    what = f"{', '.join(one.fields[:3])} said apart"
+    return Duty(
+        f"{one.entity}:apart", "needs", "apart", one.title, f"{what}: {one.command()}", "", 0, 0, one.t, one.entity,
+        detail=(f"said apart by {who}; who says it anew settles it", one.command()),
+    )  # fmt: skip
 
 
 def _waits(persons: Sequence[str], role: str, names: dict[str, str], code: str, receiver: str) -> str:

@@ -6,12 +6,22 @@ evidence and names its row and column; a verdict is about what the answer says. 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from carnet_store.domain.answer import AnswerValue, Criterion, EntityView, Lookups, Verdict, shape_problem, state_of
+from carnet_store.domain.answer import (
+    AnswerValue,
+    Criterion,
+    EntityView,
+    Lookups,
+    Verdict,
+    metric_references,
+    shape_problem,
+    state_of,
+)
 from carnet_store.domain.expression import UNKNOWN, Expression, ExpressionError, Value, compare, number
 from carnet_store.domain.template import Item, Threshold
 
@@ -205,8 +215,32 @@ def _name(entity_id: str, lookups: Lookups) -> str:
 def judge(item: Item, value: AnswerValue | None, lookups: Lookups) -> Verdict | None:
     """Return the machine's verdict on an answer, None where a machine has nothing to say of it.
 
-    A builtin check is judged without an answer. A captured command is only recorded: its verdict is always None.
+    A builtin check is judged without an answer. A captured command is only recorded: its verdict is always None. That a criterion was set
+    after the result that it judges changes no verdict; it is said as a flag.
     """
+    found = _judged(item, value, lookups)
+    flags = _set_late(item, value, lookups) if found is not None and value is not None else ()
+    return replace(found, reasons=(*found.reasons, *flags), flags=flags) if found is not None and flags else found
+
+
+def _set_late(item: Item, value: AnswerValue, lookups: Lookups) -> tuple[str, ...]:
+    """Say which criteria of an item came after the results that the answer gives."""
+    limit = item.threshold.value if item.threshold is not None else None
+    rules = [rule for rule in (limit, item.rule, item.row_rule) if isinstance(rule, Expression)]
+    named = sorted({name for rule in rules for name in rule.names() if name.startswith("criteria.")})
+    found = []
+    for run, metric, _ in metric_references(value) if named else ():
+        for name in named:
+            how = lookups.set_late(name.removeprefix("criteria."), run, metric)
+            if how:
+                clocks = ", by the clocks" if how == "clocks" else ""
+                found.append(
+                    f"the criterion {name.removeprefix('criteria.')} was set after the result was recorded{clocks}"
+                )
+    return tuple(dict.fromkeys(found))
+
+
+def _judged(item: Item, value: AnswerValue | None, lookups: Lookups) -> Verdict | None:
     if item.machine and item.check is not None:
         return lookups.builtin(item.check.name)
     if value is None or state_of(value) != "given" or shape_problem(item, value) is not None:
@@ -351,6 +385,10 @@ def _judge_links(item: Item, links: Sequence[str], lookups: Lookups) -> Verdict 
 
 def _judge_entity(item: Item, entity: EntityView, lookups: Lookups) -> list[tuple[bool | None, str]]:
     found: list[tuple[bool | None, str]] = [(True, "")]
+    if entity.kind == "criteria" and entity.attrs.get("rows") == []:
+        found.append(
+            (False, f"no criterion is set; carnet add criteria {shlex.quote(entity.name)} --row 'ID: METRIC OP VALUE'")
+        )
     empty = [field for field in item.required_fields if entity.attrs.get(field) in (None, "", [], {}, ())]
     if empty:
         found.append((False, f"{entity.name} says nothing about {', '.join(empty)}"))

@@ -2,6 +2,16 @@
 
 An edge stands on the thing that came later: a run `used` a dataset, a run `made` a model version, a slice comes `from` a dataset.
 Criteria are an entity of the model line; `${criteria.x}` of a pack names a row of it.
+
+Where several changes of one entity stand beside each other (docs/format.md section 8.4), all of it from the set of events alone:
+
+- *Births* meet on one id only where each is a reading of the same source. A source goes on, so readings are no conflict: of what they say differently
+  the later reading is shown, by the source's own time (`ended`, else `at`), then by the time of the record, then by the change id. What a later
+  reading does not say stands as an earlier one said it.
+- *What people say* (`entity.described` of one attribute, `criteria.set`): a change that names another in `over` has seen it and settles it, whoever
+  wrote either; the other stays in the record and is not shown. Those that no live one names stand; where they differ they are a conflict, until
+  somebody who has seen them all says it anew, over all of them.
+- A described attribute is shown before what any reading says of it.
 """
 
 from __future__ import annotations
@@ -24,11 +34,17 @@ NODES: Final = (
 RELATIONS: Final = ("used", "made", "from")
 WORDS: Final[Mapping[str, str]] = {"used": "used", "made": "made", "from": "comes from"}
 
+SAID: Final = ("entity.described", "criteria.set")
+"""Kinds of which two live values beside each other, neither having seen the other, are a conflict of the lineage."""
+
 TALK: Final = frozenset({"comment.added", "annotation.added", "annotation.resolved"})
 """Kinds that say something of an entity and change nothing of it."""
 
 ENDED_BADLY: Final = frozenset({"failed", "failure", "fail", "error", "killed", "abort", "aborted", "crashed"})
 """States of a run, in lower case, by which its sources say that it did not do what it was started for."""
+
+NOT_ENDED: Final = frozenset({"running", "scheduled", "started", "pending", "queued"})
+"""States of a run, in lower case, by which its sources say that it goes on, or did not begin."""
 
 # Required provenance per kind of entity; what is missing is named, never guessed.
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -168,16 +184,35 @@ class Node:
         return tuple(gone)
 
 
+def ended_well(run: Node) -> bool:
+    """Say whether nothing speaks against a run: it did not fail, does not go on, and its source does not call it deleted."""
+    status = str(run.attrs.get("status", "")).lower()
+    deleted = str(run.attrs.get("lifecycle", "")).lower() == "deleted"
+    return status not in ENDED_BADLY | NOT_ENDED and not deleted
+
+
 def state_of(changes: Iterable[Change]) -> str:
     """Return the SHA-256 over an entity's live changes, comments and annotations left out (docs/format.md section 8.1)."""
     lines = sorted(state_digest_line(c.id, c.commitment) for c in changes if c.live and c.kind not in TALK)
     return sha256_hex(b"".join(lines))
 
 
-MOVING: Final = frozenset({
-    "aliases", "branch", "commits", "ended", "history", "lifecycle", "stage", "stages", "stale", "status", "tags", "unreachable", "uri",
-})  # fmt: skip
-"""Attributes that a source goes on changing: of two states taken in apart the newer is shown, and they are no conflict."""
+def standing(changes: Iterable[Change]) -> list[Change]:
+    """Return those of the live changes of one kind and field that no other of them names in `over`: more than one value is a conflict."""
+    live = [change for change in changes if change.live]
+    settled = {one for change in live for one in change.over}
+    return [change for change in live if change.id not in settled]
+
+
+def are_apart(changes: Iterable[Change]) -> bool:
+    """Say whether changes of one kind and field are a conflict: several stand, and they do not say the same."""
+    return len({change.raw for change in standing(changes)}) > 1
+
+
+def source_time(attrs: Mapping[str, Any], at: int) -> int:
+    """Return the newest time that a reading of a source gives of itself, ms; 0 where it gives none."""
+    ended = attrs.get("ended")
+    return max(at, ended if isinstance(ended, int) else 0)
 
 
 def shown_name(key: str) -> str:
@@ -188,30 +223,19 @@ def shown_name(key: str) -> str:
     return key if name.isascii() else name
 
 
-def _said(
-    births: Sequence[Change],
-) -> tuple[dict[str, Any], dict[str, str], tuple[Metric, ...], tuple[str, ...]]:
-    """Return attributes, parameters and metrics as all births together say, and the names of what they say apart.
-
-    Two persons who took in the same source at different times said two things; of what differs the newest is shown.
-    """
+def _said(births: Sequence[Change]) -> tuple[dict[str, Any], dict[str, str], tuple[Metric, ...]]:
+    """Return attributes, parameters and metrics as all readings together say; of what differs the later reading is shown."""
     attrs: dict[str, Any] = {}
     params: dict[str, str] = {}
     metrics: tuple[Metric, ...] = ()
-    apart: set[str] = set()
-    for change in sorted(births, key=lambda c: (c.t, c.id)):
-        one = change.value
-        if not isinstance(one, Declared):
-            continue
-        for name, value in ((shown_name(key), value) for key, value in one.attrs.items()):
-            apart |= {name} if name in attrs and attrs[name] != value and name not in MOVING else set()
-            attrs[name] = value
-        for name, text in ((shown_name(key), text) for key, text in one.params.items()):
-            apart |= {f"params.{name}"} if name in params and params[name] != text else set()
-            params[name] = text
-        apart |= {"metrics"} if metrics and one.metrics and metrics != one.metrics else set()
+    read = [
+        (source_time(c.value.attrs, c.value.at), c.t, c.id, c.value) for c in births if isinstance(c.value, Declared)
+    ]
+    for *_, one in sorted(read, key=lambda r: r[:3]):
+        attrs |= {shown_name(key): value for key, value in one.attrs.items()}
+        params |= {shown_name(key): text for key, text in one.params.items()}
         metrics = one.metrics or metrics
-    return attrs, params, metrics, tuple(sorted(apart))
+    return attrs, params, metrics
 
 
 def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
@@ -222,7 +246,7 @@ def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
     born = min(births, key=lambda c: c.id)
     declared = born.value
     assert isinstance(declared, Declared)  # noqa: S101 (narrowed above; the checker cannot see it)
-    attrs, params, metrics, apart = _said(births)
+    attrs, params, metrics = _said(births)
     seen: dict[str, list[Change]] = {}
     edges: list[Edge] = []
     criteria: list[Change] = []
@@ -235,15 +259,13 @@ def read_node(entity: str, changes: Sequence[Change]) -> Node | None:
             edges.append(Edge(entity, change.value.relation, change.value.to, change.id))
         elif isinstance(change.value, CriteriaSet):
             criteria.append(change)
-    conflicts = list(apart)
+    conflicts = [name for name, values in seen.items() if are_apart(values)]
     for name, values in seen.items():
-        newest = max(values, key=lambda c: (c.t, c.id))
+        newest = max(standing(values), key=lambda c: (c.t, c.id))
         attrs[name] = newest.value.value if isinstance(newest.value, Described) else None
-        if len({c.raw for c in values}) > 1:
-            conflicts.append(name)
-    newest_criteria = max(criteria, key=lambda c: (c.t, c.id), default=None)
+    newest_criteria = max(standing(criteria), key=lambda c: (c.t, c.id), default=None)
     rows = newest_criteria.value.rows if newest_criteria and isinstance(newest_criteria.value, CriteriaSet) else ()
-    if len({c.raw for c in criteria}) > 1:
+    if are_apart(criteria):
         conflicts.append("criteria")
     return Node(
         id=entity,

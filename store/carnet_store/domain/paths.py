@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Final
+from typing import Final, Protocol
 
 SHIFT: Final = 32
 MASK: Final = (1 << SHIFT) - 1
@@ -20,6 +20,13 @@ ALL: Final = -1
 EXPANDED_AT_MOST: Final = 200_000
 """Partial paths that a search for paths looks at; a graph made to be nasty ends there."""
 COUNTED_AT_MOST: Final = 10**12
+
+
+class Neighbours(Protocol):
+    """Whatever knows the neighbours of a node in one direction."""
+
+    def of(self, node: int, /) -> Sequence[int]:
+        """Return a node's neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +299,7 @@ class Branch:
 
 
 def tree(
-    one: Side, roots: Sequence[int], hops: int = ALL, limit: int = 2_000, fan: int = 0,
+    one: Neighbours, roots: Sequence[int], hops: int = ALL, limit: int = 2_000, fan: int = 0,
     order: Callable[[int], object] | None = None, within: bytearray | None = None,
 ) -> list[Branch]:  # fmt: skip
     """Return the lines of a tree, each node expanded once, at its shallowest place; a later mention points there.

@@ -54,55 +54,18 @@ class Focus:
         nodes: the centre first, then what it comes from by hops, then what came of it; siblings newest first.
         links: every edge among the nodes.
         folds: what is not shown, by the shown node it is next to.
+        via: what was stepped over and names a link: see `storage.stepping`.
     """
 
     centre: str
     nodes: tuple[FocusNode, ...]
     links: tuple[Link, ...]
     folds: tuple[Fold, ...]
+    via: tuple[EntityRow, ...] = ()
 
     def hidden(self, parent: str, side: str) -> int:
         """Return how many neighbours of a shown node are folded on a side."""
         return sum(fold.count for fold in self.folds if (fold.parent, fold.side) == (parent, side))
-
-    def without(self, kind: str = "run") -> Focus:
-        """Return the focus with the nodes of a kind left out, what they joined tied together: see `without`."""
-        return without(self, kind)
-
-
-def without(focus: Focus, kind: str = "run") -> Focus:
-    """Return a focus with the nodes of a kind left out: what went into each is tied to what came of it, by a link `via` that node.
-
-    One that leads nowhere here is counted in a fold at its neighbours; a fold at one that is left out moves to what came of it, or what went into it.
-    The centre stays, whatever its kind.
-    """
-    links = dict.fromkeys(focus.links)
-    folds: Counter[tuple[str, str, str]] = Counter()
-    for fold in focus.folds:
-        folds[fold.parent, fold.side, fold.kind] += fold.count
-    gone = [one.row.id for one in focus.nodes if one.row.kind == kind and one.row.id != focus.centre]
-    for entity in gone:
-        before = [link for link in links if link.last == entity and link.first != entity]
-        after = [link for link in links if link.first == entity and link.last != entity]
-        for link in [link for link in links if entity in (link.first, link.last)]:
-            del links[link]
-        for one in before:
-            for other in after:
-                if one.first != other.last:
-                    links[Link(other.last, "from", one.first, one.back or other.back, entity)] = None
-        firsts = list(dict.fromkeys(link.first for link in before))
-        lasts = list(dict.fromkeys(link.last for link in after))
-        for side, near, far in (("up", lasts, firsts), ("down", firsts, lasts)):
-            if not far:  # it led nowhere: its neighbours on the other side count it
-                for parent in near:
-                    folds[parent, side, kind] += 1
-        for (parent, side, what), count in [item for item in folds.items() if item[0][0] == entity]:
-            del folds[parent, side, what]
-            for heir in (lasts if side == "up" else firsts) or firsts or lasts:
-                folds[heir, side, what] += count
-    kept = tuple(one for one in focus.nodes if one.row.id not in set(gone))
-    rest = tuple(Fold(*key, count) for key, count in folds.items())
-    return Focus(focus.centre, kept, tuple(links), rest)
 
 
 @dataclass(slots=True)

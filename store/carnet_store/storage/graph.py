@@ -320,7 +320,7 @@ class Graph:
     # -- trees -----------------------------------------------------------------------------------------------------------
 
     def tree(
-        self, entity: str, *, up: bool = True, hops: int = ALL, limit: int = 2_000, fan: int = 0
+        self, entity: str, *, up: bool = True, hops: int = ALL, limit: int = 2_000, fan: int = 0, without: str = ""
     ) -> list[TreeLine]:  # fmt: skip
         """Return what a node comes from (or what came of it) as lines; each node is expanded once, at its shallowest place.
 
@@ -330,10 +330,15 @@ class Graph:
             hops: how deep.
             limit: lines at most; the rest is counted where it would stand.
             fan: lines under one node at most; 0 is all.
+            without: a kind whose nodes are stepped over, as far as `hops` lead; then there is no `fan`.
 
         Raises:
             NotFound: there is no such node.
         """
+        if without:
+            from carnet_store.storage import stepping
+
+            return stepping.tree(self, entity, up=up, hops=hops, kind=without, limit=limit)
         return self._tree([self.number(entity)], up=up, hops=hops, limit=limit, fan=fan)
 
     def forest(self, numbers: Collection[int], *, up: bool = True, limit: int = 2_000) -> list[TreeLine]:
@@ -466,9 +471,14 @@ class Graph:
     # -- further questions -----------------------------------------------------------------------------------------------
 
     def focus(
-        self, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 120, keep: Collection[str] = ()
-    ) -> Focus:
-        """Return a node with its neighbourhood, many siblings folded: see `storage.focusing.focus`."""
+        self, entity: str, up: int = 1, down: int = 1, *, fan: int = 10, limit: int = 120, keep: Collection[str] = (),
+        without: str = "",
+    ) -> Focus:  # fmt: skip
+        """Return a node with its neighbourhood, many siblings folded: see `storage.focusing.focus`; `without` is a kind that is stepped over."""
+        if without:
+            from carnet_store.storage import stepping
+
+            return stepping.focus(self, entity, up, down, kind=without, fan=fan, limit=limit, keep=keep)
         from carnet_store.storage.focusing import focus
 
         return focus(self, entity, up, down, fan=fan, limit=limit, keep=keep)

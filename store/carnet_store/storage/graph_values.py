@@ -64,6 +64,7 @@ class TreeLine:
         seen: number of the line where the node is expanded, -1 where that is here.
         more: how many further nodes would stand under it.
         back: whether its edge closes a cycle.
+        via: the nodes that its edge stands for, where a kind is left out.
     """
 
     row: EntityRow
@@ -74,6 +75,7 @@ class TreeLine:
     seen: int
     more: int
     back: bool
+    via: tuple[EntityRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

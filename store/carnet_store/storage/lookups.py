@@ -14,6 +14,7 @@ from carnet_store.domain import package
 from carnet_store.domain.answer import Criterion, EntityView, Verdict
 from carnet_store.domain.decisions import QuestionView
 from carnet_store.domain.handoff import Handoff
+from carnet_store.domain.lineage import CriteriaSet, Declared, source_time
 from carnet_store.errors import NotFound, Usage
 from carnet_store.storage.objects import Objects
 
@@ -74,8 +75,31 @@ class RecordLookups:
         node = self.project.node(entity_id)
         if node is None:
             return None
-        more = {"digest": dict(node.digests)} if node.digests else {}
+        more: dict[str, object] = {"digest": dict(node.digests)} if node.digests else {}
+        if kind == "criteria":
+            more["rows"] = [row.id for row in node.criteria]
         return EntityView(kind, node.title, {**node.attrs, **more})
+
+    def set_late(self, criterion_id: str, run: str, name: str) -> str:
+        """Tell whether a criterion, as it stands, was first set after a run's metric was recorded: `record`, `clocks`, or empty."""
+        node = self.project.criteria_of(self.handoff)
+        row = next((one for one in node.criteria if one.id == criterion_id), None) if node else None
+        if node is None or row is None:
+            return ""
+        told = self.metric(run, name)
+        sets = [c for c in self.project.changes(node.id) if isinstance(c.value, CriteriaSet) and row in c.value.rows]
+        results = [
+            (c, c.value) for c in self.project.changes(run)
+            if isinstance(c.value, Declared) and any(m.name == name and m.value == told for m in c.value.metrics)
+        ]  # fmt: skip
+        if not results:
+            return ""
+        saw = self.project.ledger.projection.saw
+        early = [c for c in sets if not any(saw(c.id, result.id) for result, _ in results)]
+        if not early:
+            return "record"
+        at = min(source_time(said.attrs, said.at) or result.t for result, said in results)
+        return "clocks" if all(c.t > at for c in early) else ""
 
     def has_object(self, sha256: str) -> bool:
         """Say whether bytes are held here and match."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,8 @@ from carnet_store.domain.annotation import Thread, read_threads
 from carnet_store.domain.decisions import DecisionView, QuestionView, read_decision, read_question
 from carnet_store.domain.gate import GateStatus, Scene, gate_status
 from carnet_store.domain.handoff import Answered, Handoff, PackRef, read_handoff
-from carnet_store.domain.lineage import Node, read_node
+from carnet_store.domain.inbox import Apart
+from carnet_store.domain.lineage import NODES, SAID, Node, read_node, standing
 from carnet_store.domain.people import Members, People
 from carnet_store.domain.recall import RecallView, live_recalls
 from carnet_store.domain.template import Checklist, Pack, checklist
@@ -255,6 +256,30 @@ class Project:
             Usage: nothing to look for, or too much.
         """
         return self.searching.search([self], text, kinds=kinds, limit=limit, progress=progress)
+
+    def said_apart(self, only: Collection[str] | None = None) -> list[Apart]:
+        """Return what people said apart of things of the lineage (of these alone) and nobody settled, the oldest first."""
+        ledger = self.ledger
+        if ledger.db.execute("SELECT count(*) FROM chain").fetchone()[0] < 2:
+            return []
+        entities = [one for one in only or () if one.partition(":")[0] in NODES]
+        if only is None:
+            rows = ledger.db.execute(
+                "SELECT DISTINCT e.id FROM (SELECT entity FROM change WHERE kind IN (SELECT no FROM word WHERE text IN (?, ?)) AND live = 1"
+                " AND counts = 0 GROUP BY entity, kind, field HAVING count(*) > 1) c JOIN entity e ON e.no = c.entity",
+                SAID,
+            )
+            entities = [entity for (entity,) in rows]
+        found = []
+        for entity in entities:
+            changes = ledger.projection.changes(entity, live_only=True)
+            node = read_node(entity, changes)
+            if node is None or not node.conflicts:
+                continue
+            sides = standing(c for c in changes if c.kind in SAID and (c.field or "criteria") in node.conflicts)
+            persons = tuple(dict.fromkeys(c.person for c in sorted(sides, key=lambda c: (c.t, c.id))))
+            found.append(Apart(entity, node.title, node.conflicts, persons, max(c.t for c in sides)))
+        return sorted(found, key=lambda one: (one.t, one.entity))
 
     # -- lineage -------------------------------------------------------------------------------------------------------
 
@@ -499,6 +524,11 @@ class Project:
             return self.node(linked[-1])
         rows = self.entities("criteria", text=self.row(handoff.opened.model).name, limit=1)
         return self.node(rows[0].id) if rows else None
+
+    def criteria_called(self, model_name: str) -> str:
+        """Return the criteria of the model line of this name, the newest; empty where none were set."""
+        held = [row.id for row in self.entities("criteria", text=model_name) if row.name == model_name]
+        return held[0] if held else ""
 
     def _passed_gates(self, handoff: Handoff, wanted: Sequence[str]) -> frozenset[str]:
         """Return a gate among these that the same model version passed: one is enough, none where there is none.

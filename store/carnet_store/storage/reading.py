@@ -163,6 +163,15 @@ class Reading:
         self._extend_branches(found)
         return found
 
+    def saw(self, change_id: str, other_id: str) -> bool:
+        """Say whether another change lies in the causal past of a change; what stands in the same event does not."""
+        number, other = self.change_number(change_id), self.change_number(other_id)
+        if number is None or other is None:
+            return False
+        place, was = number >> INDEX_BITS, other >> INDEX_BITS
+        past = self.past(place >> SEQ_BITS, place & SEQ_MASK)
+        return place != was and past.get(was >> SEQ_BITS, -1) >= was & SEQ_MASK
+
     def _extend_branches(self, past: dict[int, int]) -> None:
         """Add what branches stand on: it lies in the past of a place on a branch."""
         if not self._number("branches"):

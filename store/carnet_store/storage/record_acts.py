@@ -50,8 +50,8 @@ class RecordActs(Acting):
         return self._write(drafts, f"declared {kind} {title}", entity=entity)
 
     def describe(self, entity: str, attribute: str, value: Any) -> Written:
-        """Set an attribute of an entity, over what I or all that I have seen said before."""
-        over = self._own_live(entity, "entity.described", attribute)
+        """Set an attribute of an entity, over all that anybody said of it before, as far as this store has seen it: that settles a conflict."""
+        over = self._live(entity, "entity.described", attribute)[: events.MAX_OVER]
         draft = self._draft(entity, "entity.described", attribute, {"value": value}, over)
         return self._write([draft], f"{self.project.title(entity)}: {attribute} set", entity=entity)
 
@@ -63,12 +63,12 @@ class RecordActs(Acting):
         return self._write([self._edge(entity, relation, to)], words, entity=entity)
 
     def set_criteria(self, model_name: str, rows: Sequence[Mapping[str, Any]], entity: str = "") -> Written:
-        """Set the criteria of a model line, whole; with `entity` a new version of those."""
+        """Set the criteria of a model line, whole; with `entity` a new version of those, over all that were set and seen here."""
         drafts = []
         if not entity:
             entity, birth = self._birth("criteria", "entity.declared", {"name": model_name})
             drafts.append(birth)
-        over = self._own_live(entity, "criteria.set", "") if len(drafts) == 0 else ()
+        over = self._live(entity, "criteria.set", "")[: events.MAX_OVER] if len(drafts) == 0 else ()
         drafts.append(self._draft(entity, "criteria.set", "", {"rows": [dict(r) for r in rows]}, over))
         return self._write(drafts, f"{len(rows)} criteria for {model_name}", entity=entity)
 

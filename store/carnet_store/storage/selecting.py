@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from carnet_store.domain import selection
-from carnet_store.domain.lineage import NODES, shown_name
+from carnet_store.domain.lineage import NODES, shown_name, source_time
 from carnet_store.domain.selection import Between, Hops, Selection, Term
 from carnet_store.errors import CarnetError, NotFound
+from carnet_store.storage.reading import INDEX_MASK
 from carnet_store.storage.schema import INDEX_BITS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class _Born(msgspec.Struct):
 
     attrs: dict[str, Any] = {}
     params: dict[str, Any] = {}
+    at: int = 0
     source: tuple[str, str] | None = None
 
 
@@ -244,6 +246,7 @@ def values(graph: Graph, field: str) -> Mapping[int, Any]:
 def _read_values(graph: Graph, field: str) -> dict[int, Any]:
     head, _, key = field.partition(".")
     found: dict[int, Any] = {}
+    read: dict[int, int] = {}
     for no, raw in _births(graph, _hint(head, key)):
         one = _born(raw)
         if head == "source":
@@ -251,10 +254,25 @@ def _read_values(graph: Graph, field: str) -> dict[int, Any]:
                 found[no] = one.source[0]
             continue
         for name, value in (one.attrs if head == "attr" else one.params).items():
-            if shown_name(name) == key:
-                found[no] = value
+            when = source_time(one.attrs, one.at)
+            if shown_name(name) == key and when >= read.get(no, 0):
+                found[no], read[no] = value, when
     if head == "attr":
-        found |= {no: _told(raw).value for no, raw in _descriptions(graph, key)}
+        found |= _described(graph, key)
+    return found
+
+
+def _described(graph: Graph, key: str) -> dict[int, Any]:
+    """Return what people said of an attribute, by number: the newest of what nobody went over."""
+    told: dict[int, list[tuple[str, bytes, tuple[str, ...]]]] = {}
+    for no, number, hashed, over, raw in _descriptions(graph, key):
+        index = number & INDEX_MASK
+        change = hashed.hex() + (f".{index}" if index else "")
+        told.setdefault(no, []).append((change, raw, msgspec.json.decode(over, type=tuple[str, ...]) if over else ()))
+    found = {}
+    for no, rows in told.items():
+        settled = {one for *_, over in rows for one in over}
+        found[no] = _told(next(raw for change, raw, _ in reversed(rows) if change not in settled)).value
     return found
 
 
@@ -275,10 +293,10 @@ def _births(graph: Graph, hint: bytes) -> Iterator[tuple[int, bytes]]:
     )
 
 
-def _descriptions(graph: Graph, key: str) -> Iterator[tuple[int, bytes]]:
+def _descriptions(graph: Graph, key: str) -> Iterator[tuple[int, int, bytes, str | None, bytes]]:
     word = graph.word("entity.described")
     return graph.db.execute(
-        f"SELECT c.entity, c.value FROM change c JOIN event v ON v.id = c.id >> {INDEX_BITS} WHERE c.kind = ? AND c.live = 1"  # noqa: S608 (own words)
+        f"SELECT c.entity, c.id, v.hash, c.over, c.value FROM change c JOIN event v ON v.id = c.id >> {INDEX_BITS} WHERE c.kind = ? AND c.live = 1"  # noqa: S608 (own words)
         " AND c.field = ? ORDER BY v.t, v.hash, c.id",
         (word, key),
     )

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from carnet_store.domain.inbox import Duty, Seen, duties
+from carnet_store.domain.inbox import Apart, Duty, Seen, duties
+from carnet_store.domain.lineage import NODES
 from carnet_store.errors import Busy, CarnetError, Invalid, NotFound, Usage
 from carnet_store.glance import INDEX, INDEX_FORMAT
 from carnet_store.storage.ledger import Ledger
@@ -34,6 +35,10 @@ class ProjectRow:
     id: str
     name: str
     path: Path
+
+
+_THINGS: Final = frozenset((*NODES, "handoff", "decision", "question"))
+"""Kinds of entity that say nothing of who is a member."""
 
 
 class Store:
@@ -199,8 +204,10 @@ class Store:
             found.append(Seen(look.handoff, look.checklist, look.status, look.model.title, last))
         return found
 
-    def duties(self, project: Project, person: str, seen: Sequence[Seen] | None = None) -> list[Duty]:
-        """Compute one person's inbox rows of a project from the record."""
+    def duties(
+        self, project: Project, person: str, seen: Sequence[Seen] | None = None, apart: Sequence[Apart] | None = None
+    ) -> list[Duty]:
+        """Compute one person's inbox rows of a project from the record; `seen` and `apart` where they were read already."""
         members = project.members()
         row = members.people.get(person)
         roles = frozenset(row.roles) if row and row.status == "active" else frozenset()
@@ -213,34 +220,40 @@ class Store:
         return duties(
             person, roles, person in members.admins, self.seen(project) if seen is None else seen, questions,
             project.people.waiting_newcomers(), titles, names, project.now(), row.team if row else "",
+            (project.said_apart() if apart is None else apart) if row and row.status == "active" else (),
         )  # fmt: skip
 
     def refresh_index(self, project: Project, persons: Sequence[str], touched: Collection[str] | None = None) -> None:
         """Write the inbox rows of these persons for a project into the index.
 
-        Where `touched` names handoffs alone, and the index was fresh before, only their rows are computed anew.
+        Where `touched` names handoffs alone, and the index was fresh before, only their rows are computed anew; what was said apart of
+        other things than those touched stands then too.
         """
         heads = json.dumps(project.ledger.places(), sort_keys=True)
-        only = None
-        if touched and all(entity.startswith("handoff:") for entity in touched):
+        only = near = None
+        if touched and {entity.partition(":")[0] for entity in touched} <= _THINGS:
             with self._index() as db:
                 fresh = dict(db.execute("SELECT person, heads FROM fresh WHERE project = ?", (project.id,)))
             if all(_one_event_apart(fresh.get(person, "{}"), heads) for person in persons):
-                only = set(touched)
+                near = set(touched)
+        if near is not None and all(entity.startswith("handoff:") for entity in near):
+            only = near
+        apart = project.said_apart(near)
         seen = self.seen(project, only)
         if only is not None and any(one.status.verdict in ("passed", "stale", "overridden") for one in seen):
             only, seen = None, self.seen(project)  # other gates may have waited for this one
-        computed = {person: self.duties(project, person, seen) for person in persons}
+        computed = {person: self.duties(project, person, seen, apart) for person in persons}
         members = project.members().people
         with self._index() as db:
             db.execute("BEGIN IMMEDIATE")
             db.execute("INSERT OR REPLACE INTO project VALUES(?, ?, ?)", (project.id, project.name, heads))
             for person, rows in computed.items():
-                if only is not None:
+                if near is not None:
                     kept = [
                         d
                         for d in self._kept(db, person, project.id)
-                        if d.entity not in only and d.entity.startswith("handoff:")
+                        if d.entity not in near
+                        and (d.kind == "apart" or (only is not None and d.entity.startswith("handoff:")))
                     ]
                     rows = sorted([*rows, *kept], key=lambda d: (d.rank, d.key))
                 db.execute("DELETE FROM duty WHERE person = ? AND project = ?", (person, project.id))

@@ -7,7 +7,7 @@ from typing import Final
 
 from carnet_store.domain.answer import Verdict
 from carnet_store.domain.filling import Proposal, Surroundings, propose
-from carnet_store.domain.lineage import Node
+from carnet_store.domain.lineage import Node, ended_well
 from carnet_store.storage.project import Look, Project
 
 SIBLINGS: Final = 1_000
@@ -26,7 +26,11 @@ def surroundings(project: Project, model: str, criteria: Node | None = None) -> 
     used_by = [row.id for relation, row in around.down if relation == "used" and row.kind == "run"]
     for parent in [] if parents else _from_models(project, node):
         used_by += [row.id for relation, row in project.neighbours(parent.id, NEAR).down if relation == "used"]
-    evaluations = [run for run in _nodes(project, used_by) if run.kind == "run" and run.metrics and run not in makers]
+    evaluations = [
+        run
+        for run in _nodes(project, used_by)
+        if run.kind == "run" and run.metrics and run not in makers and ended_well(run)
+    ]
     inputs, made, origins = {}, {}, {}
     for run in (*makers, *evaluations):
         near = project.neighbours(run.id, NEAR)
@@ -127,7 +131,7 @@ def code_snapshot(project: Project, model: str) -> Verdict:
         return Verdict("fails", (f"no run is known to have made {project.title(model)}",))
     gone, open_ = [], []
     for run in makers:
-        used = _nodes(project, [e.dst for e in run.edges if e.relation == "used" and e.dst.startswith("code:")])
+        used = _code_of(project, run)
         if not used:
             gone.append(f"{run.title} names no code")
         for code in used:
@@ -141,11 +145,27 @@ def code_snapshot(project: Project, model: str) -> Verdict:
                 gone.append(f"{code.title} has neither commit nor digest")
             elif state in (True, "true", "yes") and not held:
                 gone.append(f"{code.title} was changed when it ran, and the difference is not here")
-            elif state is None and not any(one.digests for one in used):
-                open_.append(f"nobody says whether {code.title} was unchanged when {run.title} ran")
+            elif state is None and not _all_held(project, used):
+                open_.append(
+                    f"nobody says whether {code.title} was unchanged when {run.title} ran"
+                    if code.attrs.get("commit")
+                    else f"{code.title} is known by its digest alone: no commit and no difference is here"
+                )
+    if not (gone or open_) and not any(code.attrs.get("commit") for run in makers for code in _code_of(project, run)):
+        return Verdict("holds", ("every file of the code that ran is kept here",))
     if gone or open_:
         return Verdict("fails" if gone else "unclear", tuple((gone or open_)[:20]))
     return Verdict("holds", ("every line that ran is in a commit or in the difference kept beside it",))
+
+
+def _code_of(project: Project, run: Node) -> list[Node]:
+    return _nodes(project, [e.dst for e in run.edges if e.relation == "used" and e.dst.startswith("code:")])
+
+
+def _all_held(project: Project, used: list[Node]) -> bool:
+    """Say whether the bytes of code that nobody calls unchanged are kept here, each by its digest."""
+    told = [one.digests["sha256"] for one in used if "sha256" in one.digests]
+    return bool(told) and all(project.objects.has(sha256) for sha256 in told)
 
 
 def notebooks_run(project: Project, model: str, linked: Iterable[str]) -> Verdict:

@@ -127,3 +127,19 @@ def opened(ana: Machine) -> Machine:
     """As `ana`, with a handoff of churn@1 open at the starter gate."""
     ana.ok("handoff", "open", "churn@1")
     return ana
+
+
+@pytest.fixture
+def pair(opened: Machine, machine: Machines) -> tuple[Machine, Machine]:
+    """Ana, and Bo who is a researcher too, on two machines."""
+    opened.ok("people", "invite", "Bo <bo@example.org>", "--role", "researcher", "--role", "ml_engineer")
+    other = machine("Bo")
+    opened.send(other)
+    other.ok("import", "b.carnet.zip", "--trust", opened.ok("verify", "--json").json["projects"][0]["ledger"])
+    other.ok("people", "join")
+    other.send(opened)
+    opened.ok("import", "b.carnet.zip")
+    opened.ok("people", "admit", "Bo")
+    opened.send(other)
+    other.ok("import", "b.carnet.zip")
+    return opened, other

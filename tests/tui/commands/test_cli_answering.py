@@ -159,22 +159,6 @@ def test_edit_of_nothing_changes_nothing(opened: Any) -> None:
     assert "Nothing was changed" in opened.ok("handoff", "edit", "churn@1").err
 
 
-@pytest.fixture
-def pair(opened: Any, machine: Any) -> tuple[Any, Any]:
-    """Ana, and Bo who is a researcher too, on two machines."""
-    opened.ok("people", "invite", "Bo <bo@example.org>", "--role", "researcher", "--role", "ml_engineer")
-    other = machine("Bo")
-    opened.send(other)
-    other.ok("import", "b.carnet.zip", "--trust", opened.ok("verify", "--json").json["projects"][0]["ledger"])
-    other.ok("people", "join")
-    other.send(opened)
-    opened.ok("import", "b.carnet.zip")
-    opened.ok("people", "admit", "Bo")
-    opened.send(other)
-    other.ok("import", "b.carnet.zip")
-    return opened, other
-
-
 def test_two_answers_apart_are_a_conflict_that_one_settles(pair: tuple[Any, Any]) -> None:
     """C175 R093: both are kept and shown; a signed act settles."""
     ana, other = pair
@@ -293,3 +277,24 @@ def test_review_without_a_terminal_prints_what_needs_me(pair: tuple[Any, Any]) -
     assert "approach.evaluation" in said.out
     assert "0.8405" in said.out
     assert "items need you" in said.last
+
+
+def test_criteria_that_came_after_the_result_are_told_by_gate_and_handoff(opened: Any) -> None:
+    """R022: a note in both reports and at the item; the answer is judged as before."""
+    said = "the criterion primary was set after the result was recorded"
+    assert opened.call("gate", "churn@1", "--json").json["flags"] == []
+    opened.ok("answer", "churn@1", "approach.evaluation", "--metric", "r-012:auc")
+    assert state(opened, "approach.evaluation")["state"] == "answered"
+    assert state(opened, "approach.evaluation")["flags"] == [said]
+    for words in (("gate", "churn@1"), ("handoff", "show", "churn@1")):
+        assert f"note: approach.evaluation: {said}" in opened.call(*words).out
+    assert f"- {said}" in opened.ok("handoff", "show", "churn@1", "approach.evaluation").out
+    assert opened.call("gate", "churn@1", "--json").json["flags"] == [f"approach.evaluation: {said}"]
+
+
+def test_criteria_by_line_say_which_line_is_wrong(ana: Any) -> None:
+    """R020: among several the line is named; two of one id are refused."""
+    wrong = ana.call("add", "criteria", "churn", "--row", "a: auc >= 1", "--row", "b auc")
+    assert wrong.code == 4 and "line 2: 'b auc' is no criterion" in wrong.err
+    twice = ana.call("add", "criteria", "churn", "--row", "a: auc >= 1", "--row", "a: f1 >= 1")
+    assert twice.code == 4 and "line 2: a stands on line 1 already" in twice.err

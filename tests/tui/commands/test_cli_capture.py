@@ -131,3 +131,31 @@ def test_a_handoff_of_what_a_run_made(ana: Machine) -> None:
     assert ana.call("handoff", "open", "--run", "r-013", "--last").code == 2
     assert ana.call("handoff", "open", "--last", "--include", "telco").code == 2
     assert ana.call("handoff", "open", "--run", "nobody").code != 0
+
+
+def test_no_model_is_declared_that_nobody_made(machine: Any, real_tools: Path) -> None:
+    """Nothing that nobody said is signed: a run whose source knows of no model opens no handoff; a deleted one is not the newest."""
+    new = machine("Bo", identity=False)
+    place = new.folder / "lab"
+    shutil.copytree(real_tools / "mlflow-sqlite", place)
+    said = new.call("start", "--run", "failed-oom", "--no-tui", "--json", folder=place)
+    assert said.code == 3 and "failed-oom made no model that mlflow knows of" in said.err
+    models = {row["title"] for row in new.call("list", "models", "--json", folder=place).json["rows"]}
+    assert "preis-prognose@2" not in models
+    named = new.call("handoff", "open", "oom-model", "--run", "failed-oom", "--json", folder=place)
+    assert named.code == 0, named.err  # a person says so
+    assert new.call("lineage", "oom-model@1", "--json", folder=place).json["ups"] == 1
+    steps = new.folder / "steps"
+    shutil.copytree(real_tools / "openlineage", steps)
+    said = new.call("--store", str(steps / ".carnet"), "init", "--project", "steps", folder=steps)
+    said = new.call("start", "--no-tui", folder=steps)
+    assert said.code == 3 and "made no model that openlineage knows of" in said.err
+
+
+def test_a_version_is_called_as_the_model_that_the_run_made(machine: Any, real_tools: Path) -> None:
+    """W&B: the file that was logged gives the name, not the folder."""
+    new = machine("Bo", identity=False)
+    place = new.folder / "f6"
+    shutil.copytree(real_tools / "wandb", place)
+    said = new.call("start", "--no-tui", "--json", folder=place)
+    assert said.code == 0 and said.json["model"] == "churn-model@1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -219,12 +218,6 @@ def document(name: str, version: str, title: str, url: str, **more: Any) -> None
     _declare(session(), "document", name, version=version, attrs={"title": title, "url": url}, more=more)
 
 
-_ROW: Final = re.compile(
-    r"\s*(?P<id>[A-Za-z][\w.-]*)\s*:\s*(?P<name>\S+)\s*(?P<op>>=|<=|==|!=|>|<)\s*(?P<value>[^\s]+)"
-    r"(?:\s+(?!on\s|slice\s)(?P<unit>\S+))?(?:\s+on\s+(?P<split>\S+))?(?:\s+slice\s+(?P<slice>.+?))?\s*"
-)
-
-
 @add_to(
     add, "criteria",
     "carnet add criteria churn --row 'primary: auc >= 0.83 on holdout' --row 'latency: p95_ms <= 50 ms'",
@@ -235,20 +228,12 @@ _ROW: Final = re.compile(
               help="One criterion. Repeatable.")  # fmt: skip
 def criteria(model_name: str, rows: tuple[str, ...]) -> None:
     """Set the criteria of a model line, all of them; again, they replace those that stand."""
-    from carnet_store import Invalid
-    from carnet_store.domain.expression import number
+    from carnet_store.domain.criteria import parse_rows
 
-    read = []
-    for text in rows:
-        match = _ROW.fullmatch(text)
-        if match is None or number(match["value"]) is None:
-            raise Invalid(f"{text!r} is no criterion", "write it like 'primary: auc >= 0.83 on holdout'")
-        row = {key: value for key, value in match.groupdict().items() if value}
-        read.append({"metric": row["name"], **row})
+    read = parse_rows(rows)
     here = session()
     project = here.project()
-    held = [row.id for row in project.entities("criteria", text=model_name) if row.name == model_name]
-    written = here.acts(project).set_criteria(model_name, read, held[0] if held else "")
+    written = here.acts(project).set_criteria(model_name, read, project.criteria_called(model_name))
     here.wrote(written, show=written.entity, next_=quoted("carnet", "handoff", "open", f"{model_name}@VERSION"))
 
 

@@ -204,7 +204,8 @@ def show_plan(plan: Plan) -> None:
         console.out(f"  {consequence.title}: {consequence.before or 'new here'} -> {consequence.after}")
     for conflict in plan.conflicts:
         names = " and ".join(side.name for side in conflict.sides)
-        console.out(f"  conflict: {conflict.title} {conflict.field} answered apart by {names}")
+        said = "answered" if conflict.kind == "item.answered" else "said"
+        console.out(f"  conflict: {conflict.title} {conflict.field or 'criteria'} {said} apart by {names}")
     for group in plan.uncounted:
         authors = ", ".join(f"{name} ({count})" for name, count in group.authors)
         console.out(f"  does not count: {group.count} changes, {group.kind}: {authors}")

@@ -12,7 +12,7 @@ import click
 from carnet_tui import console
 from carnet_tui.commands import HANDOFF, ITEM, PATH, Group, add_to, command, session
 from carnet_tui.commands.handoff import REASON
-from carnet_tui.commands.telling import reasons_of
+from carnet_tui.commands.telling import flags_of, reasons_of
 from carnet_tui.session import Session, find_handoff, find_item, quoted
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _say_what_is_signed(here: Session, project: Project, look: Look, role: str, 
 
 _GATE_SHAPE = (
     '{"handoff", "model", "gate", "verdict", "passed": bool, "round", "package", "done", "total", '
-    '"reasons": [{"code", "text", "item", "role", "persons"}], "override": {"by", "reason", "expires"} or null, '
+    '"reasons": [{"code", "text", "item", "role", "persons"}], "flags": [text], "override": {"by", "reason", "expires"} or null, '
     '"waivers": [{"item", "by", "expires"}], "ledger"}'
 )
 
@@ -206,7 +206,7 @@ def _judged(here: Session, project: Project, look: Look, allow_override: bool) -
         console.out_json(
             {"handoff": look.handoff.id, "model": look.model.title, "gate": look.handoff.gate.id, "verdict": status.verdict,
              "passed": passed, "round": status.round, "package": status.package, "done": status.done,
-             "total": len(status.items), "reasons": reasons_of(look), "override": override,
+             "total": len(status.items), "reasons": reasons_of(look), "flags": flags_of(look), "override": override,
              "waivers": [
                  {"item": item, "by": project.person_name(c.person), "expires": getattr(c.value, "expires", 0)}
                  for item, c in status.waivers
@@ -219,6 +219,8 @@ def _judged(here: Session, project: Project, look: Look, allow_override: bool) -
     )
     for reason in status.reasons:
         console.out(f"  - {reason.text}")
+    for flag in flags_of(look):
+        console.out(f"  note: {flag}")
     if status.override is not None:
         act = status.override.value
         console.out(

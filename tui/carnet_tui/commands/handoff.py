@@ -229,7 +229,7 @@ def list_() -> None:
     handoff, "show", "carnet handoff show churn@2", "carnet handoff show churn@2 data.lineage", "carnet handoff show churn@2 --json",
     shape='{"handoff", "model", "gate", "tier", "verdict", "round", "package", "reasons": [{"code", "text", "item", "role", '
     '"persons"}], "items": [{"id", "title", "type", "section", "severity", "state", "evidence", "answers_role", '
-    '"verifies_role", "answer", "answered_by": [name], "reasons": [text], "turn", "proposed": what the record answers}], "signoffs": [{"role", "meaning", "quorum", '
+    '"verifies_role", "answer", "answered_by": [name], "reasons": [text], "flags": [text], "turn", "proposed": what the record answers}], "signoffs": [{"role", "meaning", "quorum", '
     '"missing", "signed": [name], "stale": [name], "could": [name]}], "waivers": [...], "files", "entities", "questions"}',
 )  # fmt: skip
 @click.argument("which", type=HANDOFF, metavar="HANDOFF")

@@ -88,7 +88,7 @@ def described_item(
         "state": status.state, "evidence": status.evidence, "answers_role": item.answers, "verifies_role": item.verifies,
         "answer": console.plain(status.value), "answered_by": [project.person_name(c.person) for c in status.answers],
         "verified_by": [project.person_name(c.person) for c in status.verifications],
-        "reasons": list(status.reasons), "turn": status.turn, "proposed": known.get(item.id, ""),
+        "reasons": list(status.reasons), "flags": list(status.verdict.flags if status.verdict else ()), "turn": status.turn, "proposed": known.get(item.id, ""),
     }  # fmt: skip
 
 
@@ -103,6 +103,8 @@ def show_handoff(project: Project, look: Look, *, only_open: bool, roles: frozen
         console.out(f"  - {reason.text}")
     if len(status.reasons) > 12:
         console.out(f"  … and {len(status.reasons) - 12} more")
+    for flag in flags_of(look):
+        console.out(f"  note: {flag}")
     proposed = proposals_of(project, look)
     for section in look.checklist.sections:
         rows = []
@@ -156,6 +158,11 @@ def _signature_row(project: Project, row: Any) -> list[str]:
         told.append(f"{row.missing} missing" + (f", could be {could}" if could else ", nobody holds the role"))
     mark = sign("ok") if not row.missing else sign("open")
     return [mark, row.row.role.replace("_", " "), row.row.meaning.replace("-", " "), "; ".join(t for t in told if t)]
+
+
+def flags_of(look: Look) -> list[str]:
+    """Return what the product flags of answers without failing them, each with its item."""
+    return [f"{one.item.id}: {flag}" for one in look.status.items if one.verdict for flag in one.verdict.flags]
 
 
 def waits_for(look: Look, item_id: str, roles: frozenset[str]) -> bool:
@@ -216,7 +223,7 @@ def show_item(here: Session, project: Project, look: Look, item_id: str) -> None
         console.out(
             f"  {project.person_name(change.person)} {'agrees' if agreed else 'disagrees'}{': ' + reason if reason else ''}"
         )
-    for reason in status.reasons:
+    for reason in dict.fromkeys((*status.reasons, *(status.verdict.flags if status.verdict else ()))):
         console.out(f"  - {reason}")
     if status.turn and not status.settled:
         console.out(f"  turn: {status.turn}")

@@ -132,7 +132,7 @@ class CatalogueScreen(ListScreen):
         elif row is not None and row.opens:
             hint = f"Enter opens {'it' if not row.key or not row.key.startswith('fact') else 'the run'}"
         elif catalogue_view.editable(row) and not row_missing(row):
-            hint = "e writes it anew"
+            hint = "e writes it anew, which settles it" if self._is_apart(row) else "e writes it anew"
         self.query_one("#detail", TextView).show(lambda cells: catalogue_view.detail_lines(row, cells, hint))
 
     def _move(self, name: str) -> None:
@@ -248,7 +248,7 @@ class CatalogueScreen(ListScreen):
         if text is None:
             return
         value = catalogue_view.value_of(row, text)
-        if row.value is not None and value == catalogue_view.value_of(row, before):
+        if row.value is not None and value == catalogue_view.value_of(row, before) and not self._is_apart(row):
             self.base.say("Nothing was changed.")
             return
         said = value if isinstance(value, list) else [str(value)]
@@ -262,6 +262,11 @@ class CatalogueScreen(ListScreen):
         after = "The record keeps both; it can be described anew."
         if await self.preview("Describe it", paragraphs(lines), after=after):
             await self.write(lambda acts: acts.describe(self.entity, name, value))
+
+    def _is_apart(self, row: Row | None) -> bool:
+        """Say whether two people said a row's attribute apart: then the same words, said anew, settle it."""
+        node = self.entry.node if self.entry is not None else None
+        return row is not None and node is not None and row.attribute in node.conflicts
 
     def do_find(self) -> None:
         """Go to a line of the entry, or to a user."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from carnet_store.domain.criteria import EXAMPLE, GRAMMAR, parse_rows, row_text
+from carnet_store.errors import Invalid
 from carnet_tui.screens.subjects import SubjectScreen
 from carnet_tui.text import Line, clean, fit, pad, plural
 from carnet_tui.views import lineage_view, words
@@ -73,9 +75,12 @@ class DeclaringScreen(SubjectScreen):
         if picked is None:
             return
         kind = picked[0]
+        if kind == "criteria":
+            await self._set_criteria()
+            return
         typed = await self.ask(
             Form(f"A new {kind}", blanks(kind), glyphs=self.glyphs, typed=self._kept or {}, keep=self._keep)
-        )  # fmt: skip
+        )
         if typed is None:
             return
         value = form_value(typed)
@@ -99,12 +104,42 @@ class DeclaringScreen(SubjectScreen):
             if not await self.add_edge(written.entity):
                 break
 
+    async def _set_criteria(self) -> None:
+        """Ask for the criteria of a model line, show them, write them; those that stand are replaced."""
+        typed = await self.ask(
+            Form("New criteria", blanks("criteria"), glyphs=self.glyphs, typed=self._kept or {}, keep=self._keep)
+        )
+        if typed is None:
+            return
+        name, rows = typed["name"], parse_rows(typed["rows"].split("\n"))
+        held = self.project.criteria_called(name)
+        lines = paragraphs([f"model     {clean(name)}", *(f"criteria  {clean(row_text(row))}" for row in rows)])
+        after = "They replace those that stand." if held else "They can be set anew."
+        if not await self.preview("Set these criteria", lines, after=f"{after} The record keeps when each was set."):
+            self._kept = dict(typed)
+            return
+        written = await self.write(lambda acts: acts.set_criteria(name, rows, held))
+        if written is not None:
+            self.show_declared(written.entity)
+
     def _keep(self, typed: dict[str, str]) -> None:
         self._kept = typed
 
 
 def blanks(kind: str) -> list[Blank]:
     """Return the form of a kind of node."""
+    if kind == "criteria":
+        return [
+            Blank("name", "model", required=True, hint="whose line they are for: churn, without a version"),
+            Blank(
+                "rows",
+                "criteria",
+                required=True,
+                hint=f"one to a line: {GRAMMAR}\nas in {EXAMPLE}",
+                lines=5,
+                check=_rows,
+            ),
+        ]
     found = [Blank("name", "name", required=True, hint="as people call it")]
     if kind in ("model", "dataset", "feature", "environment", "code"):
         found.append(Blank("version", "version", required=kind == "model", hint="7"))
@@ -120,6 +155,14 @@ def _sha256(text: str) -> str:
     if len(text) == 64 and set(text.casefold()) <= DIGEST:
         return ""
     return f"sha256 has 64 characters of 0-9 and a-f; this has {plural(len(text), 'character')}."
+
+
+def _rows(text: str) -> str:
+    try:
+        parse_rows(text.split("\n"))
+    except Invalid as error:
+        return clean(f"{error.message}.")
+    return ""
 
 
 def _params(text: str) -> str:

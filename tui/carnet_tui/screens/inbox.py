@@ -13,6 +13,7 @@ from carnet_tui import actions, frame_text
 from carnet_tui.desk_screen import DeskScreen
 from carnet_tui.rows import HeadRow, InboxRow, inbox_line
 from carnet_tui.screen import Path, Route
+from carnet_tui.screens.opening import CATALOGUED
 from carnet_tui.text import Line, clean, fit_line
 from carnet_tui.views import inbox_view, words
 from carnet_tui.views.inbox_view import Entry
@@ -299,6 +300,8 @@ class InboxScreen(DeskScreen):
         if entry is None:
             return ()
         command = f"carnet handoff show {entry.row.subject}"
+        if entry.duty.kind == "apart":
+            return (("name", entry.row.subject), ("id", entry.duty.entity), ("command", clean(entry.duty.detail[-1])))
         return (("name", entry.row.subject), ("id", entry.duty.entity), ("line", f"{entry.row.subject}  {entry.row.what}"),
                 *([("command", command)] if entry.duty.entity.startswith("handoff:") else []))  # fmt: skip
 
@@ -314,6 +317,10 @@ def target(entry: Entry) -> Path:
     handoff = Route("handoff", (duty.entity,))
     if duty.kind == "conflict":
         return (top, handoff, Route("conflict", (duty.entity, duty.item)))
+    if duty.kind == "apart":
+        around = Route("lineage", (duty.entity,))
+        catalogued = duty.entity.partition(":")[0] in CATALOGUED
+        return (top, around, Route("catalogue", (duty.entity,))) if catalogued else (top, around)
     if duty.kind == "review":
         return (top, handoff, Route("review", (duty.entity,)))
     if duty.kind == "confirm":

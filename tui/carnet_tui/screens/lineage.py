@@ -21,13 +21,13 @@ from carnet_tui.graph_layout import FOLDS
 from carnet_tui.screen import Route
 from carnet_tui.screens import opening
 from carnet_tui.screens.lineage_verbs import command_of
-from carnet_tui.screens.lineage_views import TREE_LINES, LineageViews, Row, row_key
+from carnet_tui.screens.lineage_views import TREE_LINES, LineageViews
 from carnet_tui.text import clean, width
-from carnet_tui.views import lineage_asked, lineage_facts, lineage_tree, words
+from carnet_tui.views import lineage_asked, lineage_facts, lineage_standing, lineage_tree, lineage_view, words
 from carnet_tui.views.lineage_asked import EVERYTHING, Around, Asked, Chosen
 from carnet_tui.views.lineage_rows import ORDERS, VIEWS, Group
 from carnet_tui.views.lineage_tree import TreeRow
-from carnet_tui.views.lineage_view import FOLD, TABS, Step
+from carnet_tui.views.lineage_view import FOLD, TABS, Stand, Step
 from carnet_tui.widgets.chrome import Pressed
 from carnet_tui.widgets.dialogs import Picker
 from carnet_tui.widgets.focus_map import FocusMap
@@ -36,6 +36,7 @@ from carnet_tui.widgets.lines import TextBlock
 from carnet_tui.widgets.picture_map import PictureMap
 from carnet_tui.widgets.read_sheet import ReadSheet
 from carnet_tui.widgets.selection_sheet import SelectionSheet
+from carnet_tui.widgets.view_rows import Row, ViewRows, row_key
 
 STYLE = """
 LineageScreen #panes { height: 1fr; layout: vertical; }
@@ -71,7 +72,7 @@ class LineageScreen(LineageViews):
     # Going
 
     def _go(self, asked: Asked, *, view: str = "", cursor: str = "") -> None:
-        """Show something else; `esc` comes back to where one is."""
+        """Show something else; `esc` and `[` come back to where one is."""
         self._leave_here()
         self._show_asked(
             asked, view or self.view, cursor or (asked.entity if isinstance(asked, Around) else self._cursor)
@@ -79,20 +80,44 @@ class LineageScreen(LineageViews):
 
     def _leave_here(self) -> None:
         """Keep where one is, for the way back."""
-        scene = self._scene
-        if scene is not None:
-            self._steps.append(
-                Step(scene.asked, scene.name, self.view, self._cursor, self._fold, self._group, self.project.id)
-            )
+        step = self._here()
+        if step is not None:
+            self.base.step()
+            self._steps.append(step)
+
+    def _here(self) -> Step | None:
+        """Return where one is; None where nothing is shown."""
+        scene, asked = self._scene, self._asked
+        if scene is None or asked is None:
+            return None
+        name = scene.name
+        if scene.asked != asked:  # it is still being read
+            name = self.title_of(asked.entity) if isinstance(asked, Around) else clean(asked.text)
+        return Step(asked, name, self.view, self._cursor, self._fold, self._group, self._ledger)
+
+    def hold(self) -> Stand | None:
+        """Return where one is and the way there."""
+        step = self._here()
+        return None if step is None else Stand(step, tuple(self._steps), self._order, self._by)
+
+    def take(self, held: object) -> None:
+        """Go to where one was, with the way that led there."""
+        if not isinstance(held, Stand) or held == self.hold():
+            return
+        if held.step.project not in {row.id for row in self.desk.projects()}:  # another store was opened meanwhile
+            return
+        self._steps, self._order, self._by = list(held.steps), held.order, held.by
+        self._use(held.step)
 
     def _show_asked(self, asked: Asked, view: str, cursor: str, fold: str = "", group: str = "") -> None:
         self.view, self._asked, self._group = view, asked, group
         self._cursor = "" if cursor == "-" else cursor
         self._fold, self._filled, self._limit = fold, "", TREE_LINES
-        self._sides, self._lines, self._numbers, self._groups = [], [], None, None
-        self.rows.refill(Rows[Row]((), row_key))
-        self.rows.empty = ""
-        self._read()
+        self._sides, self._lines, self._numbers, self._groups = None, [], None, None
+        if self.is_mounted:  # else it is read when it is
+            self.rows.refill(Rows[Row]((), row_key))
+            self.rows.empty = ""
+            self._read()
 
     def _recentre(self, entity: str) -> None:
         centre = self._scene.centre if self._scene is not None else None
@@ -113,10 +138,21 @@ class LineageScreen(LineageViews):
         if not self._steps:
             self.base.do_leave()
             return
-        step = self._steps.pop()
+        self.base.step()
+        self._use(self._steps.pop())
+
+    def _back_to(self, at: int) -> None:
+        """Go back to one of the steps of the way one came."""
+        self.base.step()
+        step = self._steps[at]
+        del self._steps[at:]
+        self._use(step)
+
+    def _use(self, step: Step) -> None:
+        """Show what was shown at a step, the cursor on its row."""
         if step.project != self.project.id:
             self.carnet.use_project(step.project)
-            self._unread = True
+            self.entity, self._unread = "", True
         self._show_asked(step.asked, step.view, step.cursor, step.fold, step.group)
 
     def do_next_pane(self) -> None:
@@ -166,9 +202,13 @@ class LineageScreen(LineageViews):
 
     def _unfold(self, row: TreeRow) -> None:
         """Show what lies under a line; on a mention, go to where the node is expanded."""
-        side = next((one for one in self._sides if one.name == row.side), None)
+        side = next((one for one in self._sides or () if one.name == row.side), None)
         scene = self._scene
-        if side is None or row.row is None or scene is None:
+        if side is None or scene is None:
+            return
+        if row.row is None:
+            if row.is_rest:
+                self._more_lines()
             return
         entity = row.row.id
         if row.seen:
@@ -181,13 +221,22 @@ class LineageScreen(LineageViews):
         elif isinstance(scene.asked, Around) and scene.asked.runs:
             self.rebuild(lambda project: side.put(lineage_tree.opened(project, side, entity, TREE_FAN)))
         else:  # a set has no more than its own nodes: only lines that found no room
-            self._limit *= MORE_LINES
-            self._have.discard("tree")
-            self._read_view()
+            self._more_lines()
+
+    def _more_lines(self) -> None:
+        """Read more of the tree than had room so far."""
+        self._limit *= MORE_LINES
+        self._have.discard("tree")
+        self._read_view()
+
+    def on_view_rows_mark_clicked(self, event: ViewRows.MarkClicked) -> None:
+        """Do what the mark says: unfold, or go to the line it names."""
+        event.stop()
+        self._unfold(event.row)
 
     def _fold_up(self, row: TreeRow) -> None:
         """Fold what lies under a line away; where nothing does, go to the line above it."""
-        side = next((one for one in self._sides if one.name == row.side), None)
+        side = next((one for one in self._sides or () if one.name == row.side), None)
         if side is None or row.row is None:
             return
         entity = row.row.id
@@ -239,8 +288,10 @@ class LineageScreen(LineageViews):
             return "go in"
         if isinstance(row, TreeRow) and row.seen:
             return f"line {row.seen}"
+        if isinstance(row, TreeRow) and row.is_rest:
+            return "show more"
         if not self.node_id:
-            return "list them"
+            return "" if self.is_empty else "list them"
         if scene.centre is not None and scene.centre.id == self.node_id:
             return "menu"
         return "recentre"
@@ -249,6 +300,8 @@ class LineageScreen(LineageViews):
         """Say why a verb cannot be done now."""
         if action_id == "open" and isinstance(self.row, Group) and not self.row.term:
             return "no expression names these"
+        if action_id == "open" and self.is_empty and not isinstance(self.row, Group):
+            return "nothing is selected, /"
         return super().available(action_id)
 
     def copies(self) -> Sequence[tuple[str, str]]:
@@ -261,9 +314,14 @@ class LineageScreen(LineageViews):
         return offers
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the view whose name is under the pointer."""
+        """Go to the view whose name is under the pointer, or back to the step that is."""
         head = self.query_one("#head", TextBlock)
-        if event.widget is not head or event.y != 1 or self._scene is None:
+        if event.widget is not head or self._scene is None or not 0 < event.y < len(head.lines(head.size.width)):
+            return
+        if event.y > 1:
+            at = lineage_view.step_at(head.lines(head.size.width)[event.y], len(self._steps), event.x)
+            if at is not None:
+                self._back_to(at)
             return
         x = event.x
         for text, _ in head.lines(head.size.width)[1]:
@@ -296,14 +354,15 @@ class LineageScreen(LineageViews):
             self._go_in(row)
         elif isinstance(row, TreeRow) and row.seen:
             self._jump(row)
+        elif isinstance(row, TreeRow) and row.is_rest:
+            self._unfold(row)
+        elif self.view == "focus" and not self.map.display and not self.picture.display:
+            names = [name for name, _ in TABS]
+            self._switch(names.index("list") - names.index(self.view))
         elif not self.node_id:
             self._list_fold()
         elif scene.centre is not None and scene.centre.id == self.node_id:
-            page = opening.page(self.project, self.node_id)
-            if page is not None and page.name == "notebook":
-                self.base.enter(page)
-            else:
-                self.flow(self._menu(self.node_id))
+            self.flow(self._menu(self.node_id))
         else:
             self._recentre(self.node_id)
 
@@ -349,11 +408,9 @@ class LineageScreen(LineageViews):
         page = opening.page(self.project, entity)
         if page is not None:
             things.append(("page", f"its {page.name} entry" if page.name == "catalogue" else f"its {page.name}", ""))
-        for one in self._standing.crossed.get(entity, ()):
-            whose = "" if one.model == entity else f"{one.title}, "
-            things.append(
-                (one.handoff, f"handoff {whose}{one.crossing}", words.gate_state(one.verdict, self.glyphs)[1])
-            )
+        crossed = self._standing.crossed.get(entity, ())
+        for one, name in zip(crossed, lineage_standing.names_of(crossed, entity), strict=True):
+            things.append((one.handoff, f"handoff {name}", words.gate_state(one.verdict, self.glyphs)[1]))
         things.append(("facts", "all that is known of it", "values in full"))
         if page is not None and page.name == "catalogue":
             things.append(("columns", "the ways of a column", "where it came from, what came of it"))

@@ -45,6 +45,8 @@ class AnswerScreen(NodeVerbs):
         self._answers: Answers | None = None
         self._facts: Facts | None = None
         self._reading = False
+        self._row = ""
+        """The row to stand on once there are rows."""
         self._standing = lineage_standing.NOTHING
 
     def read(self) -> Callable[[Project], Answers]:
@@ -77,6 +79,15 @@ class AnswerScreen(NodeVerbs):
         """The node of the row under the cursor."""
         row = self.row
         return row.node if row is not None else ""
+
+    def hold(self) -> str | None:
+        """Return the row one is on."""
+        row = self.row
+        return row.key if row is not None else None
+
+    def take(self, held: object) -> None:
+        """Stand on that row once the answer is there."""
+        self._row = held if isinstance(held, str) else ""
 
     def crumb(self) -> str:
         """Return the project, the question, and the node it is about."""
@@ -131,7 +142,7 @@ class AnswerScreen(NodeVerbs):
         self._answers = found
         self.rows.empty = f"{found.said[:1].upper()}{found.said[1:]}."
         self.rows.refill(Rows(found.rows, answer_key))
-        if first:
+        if first and not (self._row and self.rows.choose(self._row)):
             self.rows.action_move("first")
         for block in self.query(TextBlock):
             block.show()
@@ -188,8 +199,10 @@ class AnswerScreen(NodeVerbs):
     def available(self, action_id: str) -> str | None:
         """Say why a verb cannot be done now."""
         row = self.row
-        if action_id == "open" and (row is None or not (row.node or row.handoff or row.selection)):
-            return "nothing is to be opened here"
+        if action_id == "open" and row is None:
+            return "there is no row"
+        if action_id == "open" and row is not None and not (row.node or row.handoff or row.selection):
+            return "no expression names these" if row.key and row.key.startswith("kind ") else "nobody declared it"
         return super().available(action_id)
 
     def do_open(self) -> None:

@@ -11,6 +11,7 @@ from carnet_tui.screen import Route
 from carnet_tui.screens.declaring import DeclaringScreen
 from carnet_tui.screens.far import FarScreen
 from carnet_tui.text import clean
+from carnet_tui.views.lineage_view import KINDS
 
 ON_A_NODE: Final = frozenset(
     {"impact", "timeline", "comment", "question", "edge", "mark", "between", "difference", "rescue", "graph"}
@@ -103,6 +104,10 @@ class NodeVerbs(DeclaringScreen, FarScreen):
         entity, other = self.node_id, self.carnet.marked
         known = bool(other) and other != entity and self.project.row(other).t > 0
         if not known or (kinds and other.partition(":")[0] not in kinds):
+            if not any(row.id != entity for row in self.project.entities(*(kinds or KINDS), limit=2)):
+                what = f"no other {clean(kinds[0])} to compare it with" if kinds else "no other node"
+                self.base.say(f"There is {what}: n declares one.")
+                return
             if known:
                 title = f"{self.title_of(other)} is of another kind. {title}"
             row = await self.ask(self.picker(title, "take", *kinds, but=entity))

@@ -28,13 +28,15 @@ from carnet_tui.widgets.focus_map import FocusMap
 from carnet_tui.widgets.line_list import LineList, Rows
 from carnet_tui.widgets.lines import TextBlock, TextView, paragraphs
 from carnet_tui.widgets.picture_map import PictureMap
+from carnet_tui.widgets.view_rows import Row, ViewRows, row_key
 
 if TYPE_CHECKING:
     from carnet_store import Desk, Project
 
 TREE_LINES = 1_000
 """Lines that a tree begins with; right opens more."""
-Row = TreeRow | Item | Group
+NOTHING_CHOSEN = "Nothing is selected; / selects anew."
+NOTHING_KNOWN = "Nothing is known of it here."
 
 
 class LineageViews(NodeVerbs):
@@ -55,6 +57,8 @@ class LineageViews(NodeVerbs):
         """The row of the overview the cursor stands on."""
         self._turn = 0
         """Counts what was asked for."""
+        self._ledger = ""
+        """The project that is shown."""
         self._unread = True
         """Whether what stands about nodes has to be read anew."""
         self._have: set[str] = set()
@@ -66,7 +70,7 @@ class LineageViews(NodeVerbs):
         self._order = 0
         self._by = 0
         self._limit = TREE_LINES
-        self._sides: list[Side] = []
+        self._sides: list[Side] | None = None
         self._lines: list[TreeRow] = []
         self._digits = 0
         self._numbers: Numbers | None = None
@@ -80,7 +84,7 @@ class LineageViews(NodeVerbs):
         with Container(id="panes"):
             yield FocusMap(self.glyphs, self._map_room)
             yield PictureMap(self.glyphs, self._map_room)
-            yield LineList(Rows[Row]((), row_key), self._line, row_key, glyphs=self.glyphs, empty="", id="rows")
+            yield ViewRows(Rows[Row]((), row_key), self._line, row_key, glyphs=self.glyphs, empty="", id="rows")
             yield TextBlock(self._between, id="between", classes="roomy")
             yield TextView(self._fact_lines, id="facts")
 
@@ -101,9 +105,9 @@ class LineageViews(NodeVerbs):
         return self.query_one(PictureMap)
 
     @property
-    def rows(self) -> LineList[Row]:
+    def rows(self) -> ViewRows:
         """The rows of tree, list and overview."""
-        return self.query_one("#rows", LineList)
+        return self.query_one("#rows", ViewRows)
 
     @property
     def facts(self) -> TextView:
@@ -117,6 +121,12 @@ class LineageViews(NodeVerbs):
     def has_nodes(self) -> bool:
         """Whether anything is shown."""
         return self._scene is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether what is asked for names no node."""
+        scene = self._scene
+        return scene is not None and scene.centre is None and scene.numbers is not None and not scene.numbers
 
     @property
     def row(self) -> Row | None:
@@ -208,14 +218,15 @@ class LineageViews(NodeVerbs):
             said = self._groups.said if self._groups is not None else ""
             lines = lineage_rows.group_lines(row, VIEWS[self._by][0], cells, self.glyphs)
             return [*lines, *(paragraphs(["", f"{said}."])(cells) if said else ())]
+        if self.view == "focus" and self.is_empty:
+            return paragraphs(["", NOTHING_CHOSEN])(cells)
         if self.view == "focus" and not self.map.display and not self.picture.display:
             many = f"{plural(len(scene.numbers or ()), 'node')} are too many for a picture."
-            return paragraphs(["", many, "tab goes to the tree, the list and the overview of them; / selects fewer."])(
-                cells
-            )
+            further = "Enter lists them; tab goes to the tree, the list and the overview of them; / selects fewer."
+            return paragraphs(["", many, further])(cells)
         if self.view == "focus" and not self.node_id:
             hidden = self._hidden()
-            kinds = ", ".join(plural(count, kind) if kind else f"{count:,} more" for kind, count in hidden.items())
+            kinds = ", ".join(lineage_rows.of_kind(count, kind) for kind, count in hidden.items())
             return paragraphs([f"Not drawn: {kinds}.", "Enter lists them; / finds any node."])(cells)
         if self._facts is None or self._facts.row.id != self.node_id:
             return []
@@ -245,6 +256,7 @@ class LineageViews(NodeVerbs):
     def _read(self) -> None:
         """Read what is asked for."""
         self._turn += 1
+        self._ledger = self.project.id
         self._have.clear()
         turn, asked, standing, glyphs = self._turn, self._asked, self._standing, self.glyphs
 
@@ -387,9 +399,9 @@ class LineageViews(NodeVerbs):
         folds = lineage_view.folds(scene)
         totals = (len(ups) + sum(folds["up"].values()), len(downs) + sum(folds["down"].values()))
         mark = self._mark(centre.id)
-        this = lineage_view.leaf(centre, mark if mark[1] else ("", "", ""))  # the headline has the lesser signs
+        this = lineage_view.leaf(centre, mark)
         chosen = self._fold or (THIS if self._cursor == centre.id else self._cursor)
-        self.map.show(this, ups, downs, totals, chosen, folds)
+        self.map.show(this, ups, downs, totals, chosen, folds, lineage_view.bad_in_folds(scene))
 
     def _show_picture(self, scene: Scene) -> None:
         if scene.picture is not None:
@@ -398,7 +410,7 @@ class LineageViews(NodeVerbs):
     def _fill(self) -> None:
         """Give the list the rows of the view; the cursor goes to the node it stood on, where that is among them."""
         rows, again, key = self.rows, self._filled == self.view, ""
-        if self.view == "tree" and self._sides:
+        if self.view == "tree" and self._sides is not None:
             made = self._tree_rows()
             rows.refill(Rows[Row](made, row_key))
             here = [row for row in made if row.row is not None and row.row.id == self._cursor]
@@ -411,7 +423,7 @@ class LineageViews(NodeVerbs):
             key = self._group
         else:  # it is being read
             return
-        rows.empty = "Nothing is selected."
+        rows.empty = NOTHING_CHOSEN if self.is_empty else NOTHING_KNOWN
         self._filled = self.view
         if not again and not (key and rows.choose(key)):
             rows.action_move("first")
@@ -422,16 +434,16 @@ class LineageViews(NodeVerbs):
         totals = self._scene.totals if self._scene is not None else None
         heads = {
             side.name: lineage_tree.headline(
-                side.name, None if totals is None else totals.up if side.name == "up" else totals.down
+                side, None if totals is None else totals.up if side.name == "up" else totals.down
             )
-            for side in self._sides
+            for side in self._sides or ()
         }
         self._digits = len(str(len(self._lines))) if any(row.seen for row in self._lines) else 0
         return [row if row.key is not None else replace(row, head=heads.get(row.side, "")) for row in self._lines]
 
     def rebuild(self, change: Callable[[Project], None]) -> None:
         """Let something change the sides of the tree, on the store's thread, and show it."""
-        turn, sides = self._turn, self._sides
+        turn, sides = self._turn, self._sides or ()
 
         def call(project: Project) -> list[TreeRow]:
             change(project)
@@ -448,12 +460,16 @@ class LineageViews(NodeVerbs):
     def _show_facts(self, found: Facts | None = None) -> None:
         if found is not None:
             scene, row = self._scene, self.row
-            relation, back = ("", False)
+            relation, back = "", False
+            by: tuple[str, ...] = ()
             if scene is not None and self.view == "focus":
                 relation, back = lineage_view.relation_of(scene, found.row.id)
+                by = tuple(lineage_view.runs_at(scene, found.row.id, self.glyphs))
             elif isinstance(row, TreeRow):
-                back = row.back
-            self._facts = replace(found, relation=relation, back=back)
+                back, by = row.back, row.via
+                if lineage_tree.is_deep(row, self.rows.size.width - 1):
+                    relation = f"{plural(row.depth, 'step')} from where the tree begins"
+            self._facts = replace(found, relation=relation, back=back, by=by)
         self.facts.show(self._fact_lines)
 
     def _moved(self) -> None:
@@ -493,8 +509,3 @@ class LineageViews(NodeVerbs):
         event.stop()
         if self._filled == self.view:
             self._moved()
-
-
-def row_key(row: Row) -> str | None:
-    """Return what identifies a row; None for a head."""
-    return row.row.id if isinstance(row, Item) else row.key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from carnet_store.errors import NotFound
 from carnet_tui.desk_screen import DeskScreen
-from carnet_tui.text import clean, plural
+from carnet_tui.text import clean, fit, plural
 from carnet_tui.views import words
 from carnet_tui.views.lineage_rows import counts
 from carnet_tui.widgets.dialogs import DigestDialog, Reason
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from carnet_store.domain.lineage import Node
 
 LISTED: Final = 12
+SAID_CELLS: Final = 77
+"""Cells of a sentence in the status line of a terminal of 80."""
 HEX: Final = frozenset("0123456789abcdef")
 SHORTEST: Final = 16
 """Characters of a digest that one can be asked to type from."""
@@ -96,7 +98,19 @@ async def recall_flow(screen: DeskScreen, entity: str) -> None:
     shown = [*lines, "", f"because {clean(' '.join(reason.split()))}", *after]
     signed = await screen.ask(DigestDialog(title, paragraphs(shown), digest_of(node), glyphs=screen.glyphs, verb=verb))
     if signed:
-        if standing:
-            await screen.write(lambda acts: acts.lift(entity, reason.strip()))
-        else:
-            await screen.write(lambda acts: acts.recall(entity, reason.strip()))
+        text = reason.strip()
+        act = (lambda acts: acts.lift(entity, text)) if standing else (lambda acts: acts.recall(entity, text))
+        written = await screen.write(act)
+        if written is not None and not written.counts:  # else the status line says why it does not count yet
+            shut = len(screen.project.crossings_of(entity))
+            screen.base.say(done(clean(node.kind), clean(node.title), shut, lifted=bool(standing)))
+
+
+def done(kind: str, title: str, gates: int, *, lifted: bool) -> str:
+    """Return what was done, in a sentence that a status line of 80 cells has room for; texts are cleaned."""
+    if lifted:
+        start, after = "lifted the recall of", "to be sealed and signed again"
+    else:
+        start, after = f"recalled {kind}", "shut until that is lifted"
+    end = f"; {plural(gates, 'gate')} {after}." if gates else "; no gate is touched."
+    return f"{start} {fit(title, SAID_CELLS - len(start) - len(end) - 1)}{end}"

@@ -226,19 +226,17 @@ def _facts(entry: Entry, now: int) -> list[Row]:
         )
     declared = f"{entry.person}, {words.day(node.t)}"
     rows.append(Row("fact declared", "declared by", declared, full=(declared, node.id, f"record {digest(node.state)}")))
-    if node.conflicts:
-        names = clean(", ".join(node.conflicts))
-        full = (f"Two people said {names} apart; the newer is shown.", "The timeline, t, has both.")
+    for name in node.conflicts:
+        full = (
+            f"Two people said {clean(name)} apart, neither having seen the other; the newer is shown.",
+            "Who says it anew settles it. The timeline, t, has both.",
+        )
         rows.append(
             Row(
-                "fact conflict",
-                "conflict",
-                f"said apart by two people: {names}",
-                style="bad",
-                sign="conflict",
-                full=full,
+                f"fact conflict {clean(name)}", "conflict", f"{clean(name)} said apart by two people", style="bad", sign="conflict",
+                full=full, attribute=name, value=node.attrs.get(name),
             )
-        )
+        )  # fmt: skip
     return rows
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SIGNS: Mapping[str, str] = {
     "conflict": "conflict",
+    "apart": "conflict",
     "stale": "stale",
     "returned": "returned",
     "question": "question",
@@ -37,6 +38,7 @@ SIGNS: Mapping[str, str] = {
 
 ENTER: Mapping[str, str] = {
     "conflict": "shows both answers side by side",
+    "apart": "opens it: e on an attribute says it anew and settles it",
     "stale": "shows what changed since you signed, to sign again",
     "returned": "opens the handoff with the reasons",
     "question": "opens the question to reply",
@@ -180,7 +182,7 @@ def why_not(action: str, entry: Entry | None) -> str | None:
         return "no conflict here"
     if action in ON_A_HANDOFF and not entry.duty.entity.startswith("handoff:"):
         return "that is no handoff"
-    if action == "graph" and not entry.duty.entity.startswith(("handoff:", "question:")):
+    if action == "graph" and entry.duty.kind != "apart" and not entry.duty.entity.startswith(("handoff:", "question:")):
         return "it is about no node"
     if action == "sign" and entry.duty.kind == "conflict":
         return "a conflict is open, x settles it"

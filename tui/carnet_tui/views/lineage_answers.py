@@ -15,7 +15,7 @@ from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, clean, fit, fit_line, pad, plural
 from carnet_tui.views import words
 from carnet_tui.views.lineage_facts import shown
-from carnet_tui.views.lineage_rows import counts
+from carnet_tui.views.lineage_rows import of_kind
 from carnet_tui.views.lineage_tree import WORDS
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ GROUPS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Group of a difference -> what people call it."""
 LABEL: Final = 12
+NAME_CELLS: Final = 24
+"""Cells of a name within a sentence; the head has all of it."""
 COLUMN_CELLS: Final = 24
 """Cells of a column's name and what stands before it; what holds it stands behind."""
 COLUMN_LINES: Final = 1_000
@@ -86,6 +88,11 @@ def _node(row: EntityRow | Thing, style: str = "") -> tuple[tuple[str, str], ...
     return ((f"{clean(row.kind)} ", "dim"), (clean(row.title), style))
 
 
+def _itself(row: EntityRow | Thing, about: str = "") -> Answer:
+    """Return a node that was asked about as a row: where nothing else is to be told, one goes on from there."""
+    return Answer(f"itself {row.id}", (("  ", ""), *_node(row, "bold")), node=row.id, about=(about,) if about else ())
+
+
 # --- why --------------------------------------------------------------------------------------------------------------
 
 
@@ -96,7 +103,9 @@ def why(found: Why, glyphs: Glyphs) -> Answers:
         f"{clean(found.first.kind)} {clean(found.first.title)}{to}{clean(found.last.kind)} {clean(found.last.title)}"
     )
     if not found.paths:
-        return Answers(title, "no way leads from one to the other", ())
+        about = "m in the lineage marks a node, b on another one asks for the ways between the two."
+        both = tuple(_itself(row, about) for row in (found.first, found.last))
+        return Answers(title, "no way leads from one to the other", (head("NO WAY LEADS FROM ONE TO THE OTHER"), *both))
     count = "many" if found.total is None or found.total >= MANY else f"{found.total:,}"
     said = f"{len(found.paths)} shortest of {count}; {plural(found.between, 'node')} between"
     if not found.complete:
@@ -178,7 +187,7 @@ def column(read: Traced, glyphs: Glyphs) -> Answers:
         rows += [_column_line(title, at, line, lines, read, glyphs) for at, line in enumerate(lines) if line.depth]
         left = sum(line.more for line in lines)
         if left:
-            rows.append(head(f"  {glyphs.ellipsis} {left:,} more: carnet lineage --column --limit shows them"))
+            rows.append(head(f"  {glyphs.ellipsis} {left:,} more; Enter on a column goes on from there"))
     if read.whole:
         text = f"({column_text(read.spelled, field, '+')})+"
         said = f"{plural(read.whole, 'node')} came of the tables that hold it or a column of it"
@@ -234,8 +243,8 @@ def impact(read: Touched, glyphs: Glyphs) -> Answers:
     found = read.found
     rows: list[Answer] = []
     deployed = found.kinds.get("deployment", 0)
+    rows.append(head(f"DEPLOYED  {deployed:,}" if deployed else "DEPLOYED  nowhere that the record knows of"))
     if deployed:
-        rows.append(head(f"DEPLOYED  {deployed:,}"))
         rows += [
             Answer(f"deployed {row.id}", (("  ", ""), *_node(row, "bold")), words.day(row.t), node=row.id)
             for row in found.deployments[:DEPLOYED]
@@ -265,16 +274,19 @@ def impact(read: Touched, glyphs: Glyphs) -> Answers:
             rows.append(
                 Answer(
                     f"kind {kind}",
-                    ((f"{count:>10,}  ", "bold"), (plural(count, kind).partition(" ")[2], "")),
+                    ((f"{count:>10,}  ", "bold"), (of_kind(count, kind).partition(" ")[2], "")),
                     selection=text,
                 )
             )
-    total = (
-        f"{counts(found.kinds)} came of it, {plural(found.steps, 'step')} at most"
-        if found.kinds
+    if not any(row.key for row in rows):
+        rows += [head("NOTHING CAME OF IT YET"), _itself(found.node)]
+    total = sum(found.kinds.values())
+    said = (
+        f"{plural(total, 'node')} came of it, {plural(found.steps, 'step')} at most"
+        if total
         else "nothing came of it yet"
     )
-    return Answers(f"{clean(found.node.kind)} {clean(found.node.title)}", total, tuple(rows))
+    return Answers(f"{clean(found.node.kind)} {clean(found.node.title)}", said, tuple(rows))
 
 
 def _after(spelled: str, kind: str) -> str:
@@ -306,7 +318,8 @@ def difference(found: LineageDiff, glyphs: Glyphs) -> Answers:
     """Return how two nodes differ with all they come from: their own values, what changed, what only one has."""
     root, to = found.root, f" {glyphs['to']} "
     left, right = clean(root.left.title), clean(root.right.title)
-    said = f"same {found.same:,}   changed {found.changed:,}   only {left} {found.left_only:,}   only {right} {found.right_only:,}"
+    shorts = [fit(name, NAME_CELLS, glyphs.ellipsis) for name in (left, right)]
+    said = f"same {found.same:,}   changed {found.changed:,}   only {shorts[0]} {found.left_only:,}   only {shorts[1]} {found.right_only:,}"
     if found.alike:
         said += "   nothing differs"
     rows: list[Answer] = []
@@ -325,6 +338,8 @@ def difference(found: LineageDiff, glyphs: Glyphs) -> Answers:
             rows += [_lone(name, sign, style, one) for one in lone]
     if found.unread:
         rows.append(head(f"{plural(found.unread, 'pair')} further off: their values were not compared"))
+    if not any(row.key for row in rows):
+        rows += [head("NOTHING DIFFERS"), _itself(root.left), _itself(root.right)]
     return Answers(f"{clean(root.left.kind)} {left}{to}{right}", said, tuple(rows))
 
 

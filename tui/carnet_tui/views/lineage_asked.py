@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from carnet_store.domain import selection
+from carnet_store.domain.lineage import NODES
 from carnet_store.domain.selection import ALL, Hops, Not, Selection, Term, Union, parse, quoted, write
-from carnet_store.errors import CarnetError
+from carnet_store.errors import CarnetError, NotFound, Usage
 from carnet_tui.text import clean, width
 
 if TYPE_CHECKING:
     from carnet_store import EntityRow, Focus, Graph, Project
 
 EVERYTHING: Final = "*"
-NO_RUNS: Final = "not kind:run"
+RUN: Final = "run"
+"""The kind that a picture may leave out."""
+NO_RUNS: Final = f"not kind:{RUN}"
 FAR: Final = selection.MAX_HOPS
 DRAWN_AT_MOST: Final = 120
 """Nodes of a picture; of more no picture says anything."""
@@ -27,6 +30,8 @@ FAN: Final = 20
 """Siblings of one kind under one node that a picture shows."""
 NEAR_FAN: Final = 40
 """The same where there is one hop alone, which is a list on either side."""
+CALLED_AT_MOST: Final = 100
+"""Nodes with a text in their names that are looked through for those that are called just so."""
 NAME_CELLS: Final = 40
 """A longer name is spelled by its id."""
 ID_LETTERS: Final = 12
@@ -84,6 +89,18 @@ def is_words(text: str) -> bool:
     if not _OPERATORS.isdisjoint(text) or ".." in text or "not" in words:
         return False
     return not any(word.startswith("'") for word in words)
+
+
+def called(project: Project, text: str) -> list[EntityRow]:
+    """Return the nodes of which a text as a whole is the name, `name@version` or id, whatever signs it has; newest first."""
+    wanted = text.strip()
+    try:
+        rows = [project.row(project.resolve(wanted, *NODES))]
+    except NotFound:
+        return []
+    except Usage:  # several are called so, or something else begins so
+        rows = project.entities(*NODES, text=wanted, limit=CALLED_AT_MOST)
+    return [row for row in rows if wanted in (row.name, row.title, row.id)]
 
 
 def read(graph: Graph, text: str) -> Asked:
@@ -161,8 +178,7 @@ def focus(graph: Graph, asked: Around, keep: Sequence[str] = ()) -> Focus:
     up, down = (FAR if hops == ALL else hops for hops in (asked.up, asked.down))
     fan = NEAR_FAN if asked.near else FAN
     limit = 14 * 2 * NEAR_FAN if asked.near else DRAWN_AT_MOST
-    found = graph.focus(asked.entity, up, down, fan=fan, limit=limit, keep=keep)
-    return found if asked.runs else found.without("run")
+    return graph.focus(asked.entity, up, down, fan=fan, limit=limit, keep=keep, without="" if asked.runs else RUN)
 
 
 def drawing(project: Project, found: Sequence[int]) -> Focus | None:

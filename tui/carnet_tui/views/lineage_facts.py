@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from carnet_tui.glyphs import Glyphs
 from carnet_tui.text import Line, both_ends, clean, digest, fit_line, line_width, plural
 from carnet_tui.views import words
 from carnet_tui.views.fields import bullets, field, one_line
-from carnet_tui.views.lineage_standing import Standing
+from carnet_tui.views.lineage_standing import Standing, names_of
 
 if TYPE_CHECKING:
     from carnet_store import EntityRow, Project
@@ -31,6 +32,8 @@ PARSED_TO: Final = 2
 """Lists within lists that are looked at for text of JSON."""
 VALUE_CELLS: Final = 400
 """Characters of one value in a pane."""
+TIMES: Final = frozenset({"started", "ended", "at"})
+"""Attributes, and parts of attributes, that sources fill with a time in ms."""
 _DIGEST: Final = re.compile(r"(?:([a-z0-9]{3,10}):)?([0-9a-f]{32,128})")
 
 
@@ -54,6 +57,8 @@ class Facts:
     made: tuple[Made, ...] = ()
     relation: str = ""
     back: bool = False
+    by: tuple[str, ...] = ()
+    """The runs that its edges stand for, where these are left out."""
 
 
 def read(project: Project, entity: str) -> Facts:
@@ -103,8 +108,8 @@ def shown(value: Any, most: int = SHOWN) -> str:
 
 
 def moment(name: str, value: Any) -> str:
-    """Return when a run began or ended, which sources tell in ms since 1970; empty for what is no such time."""
-    known = name in ("started", "ended") and isinstance(value, int) and not isinstance(value, bool)
+    """Return when a run began or ended, or something came to be, which sources tell in ms since 1970; empty for what is no such time."""
+    known = name in TIMES and isinstance(value, int) and not isinstance(value, bool)
     return words.minute(value) if known and 10**11 < value < 4 * 10**12 else ""
 
 
@@ -116,7 +121,10 @@ def _shown(value: Any, most: int, depth: int) -> str:
         parsed = _parsed(value) if depth <= PARSED_TO else None
         return one_line(value) if parsed is None else _shown(parsed, most, max(1, depth))
     if isinstance(value, Mapping):
-        parts = [f"{one_line(str(name))} {_shown(part, most, depth + 1)}" for name, part in list(value.items())[:most]]
+        parts = [
+            f"{one_line(str(name))} {moment(str(name), part) or _shown(part, most, depth + 1)}"
+            for name, part in list(value.items())[:most]
+        ]
         text = ("; " if depth == 0 else ", ").join(parts) + rest(len(value), most)
         return f"({text})" if depth > 1 or (depth == 1 and len(value) > 1) else text
     if isinstance(value, list | tuple):
@@ -207,9 +215,7 @@ def lines(facts: Facts, standing: Standing, cells: int, glyphs: Glyphs, *, whole
         ]
     top += _wrong(facts, standing, states, cells, glyphs)
     top += _relation(facts, cells, glyphs)
-    lacking = node.missing()
-    if lacking:
-        top += field("missing", f"{', '.join(lacking)}: name it, so that others can find it again", cells, "warn")
+    top += _missing(node, cells)
     if node.conflicts:
         top += field("conflict", f"said apart by two people: {clean(', '.join(node.conflicts))}", cells, "bad")
     return [
@@ -217,6 +223,23 @@ def lines(facts: Facts, standing: Standing, cells: int, glyphs: Glyphs, *, whole
         *_values(node, facts.made, cells, ALL_OF_IT if whole else SHOWN),
         *_about(row.id, standing, cells, glyphs),
     ]
+
+
+def _missing(node: Node, cells: int) -> list[Line]:
+    """Return which required fields nothing fills, and what fills each."""
+    filled: dict[str, list[str]] = {}
+    for name in node.missing():
+        if name == "digest":  # other bytes are another version
+            how = "n declares another version, that has one"
+        elif node.kind == "dataset":
+            how = "Enter, its catalogue entry, e on the field"
+        else:
+            how = f"carnet describe {shlex.quote(clean(node.title))} {name}=TEXT"
+        filled.setdefault(how, []).append(name)
+    out: list[Line] = []
+    for how, names in filled.items():
+        out += field("" if out else "missing", f"{', '.join(names)}   {how}", cells, "warn")
+    return out
 
 
 def _wrong(facts: Facts, standing: Standing, states: Sequence[str], cells: int, glyphs: Glyphs) -> list[Line]:
@@ -241,6 +264,8 @@ def _wrong(facts: Facts, standing: Standing, states: Sequence[str], cells: int, 
 
 def _relation(facts: Facts, cells: int, glyphs: Glyphs) -> list[Line]:
     out = field("here", facts.relation, cells, "dim") if facts.relation else []
+    more = [f"and {plural(len(facts.by) - SHOWN, 'run')} more"] if len(facts.by) > SHOWN else []
+    out += bullets("by run", [*facts.by[:SHOWN], *more], cells)
     if facts.back:
         sign, word, style = glyphs.state("cycle")
         out += field("", f"{sign} this edge {word}: two records contradict each other", cells, style)
@@ -276,12 +301,12 @@ def _values(node: Node, made: Sequence[Made], cells: int, most: int) -> list[Lin
 
 def _about(entity: str, standing: Standing, cells: int, glyphs: Glyphs) -> list[Line]:
     out: list[Line] = []
-    for one in standing.crossed.get(entity, ()):
+    crossed = standing.crossed.get(entity, ())
+    for one, name in zip(crossed, names_of(crossed, entity), strict=True):
         sign, word, _ = words.gate_state(one.verdict, glyphs)
         if one.recalled:
             sign, word, _ = glyphs.state("recalled")
-        whose = "" if one.model == entity else f"{one.title}, "
-        out += field("handoff", f"{whose}{one.crossing}: {sign} {word}", cells, "bad" if one.recalled else "")
+        out += field("handoff", f"{name}: {sign} {word}", cells, "bad" if one.recalled else "")
         signed = [
             f"{glyphs.state('fresh' if fresh else 'stale')[0]} {name} ({role}{'' if fresh else ', stale'})"
             for name, role, fresh in one.signed

@@ -28,6 +28,11 @@ VIEWS: Final = (
     ("person", "by person"), ("project", "by project"),
 )  # fmt: skip
 """What an overview can be by: name, words."""
+NOUNS: Final[Mapping[str, tuple[str, str]]] = {
+    "code": ("code snapshot", "code snapshots"), "criteria": ("set of criteria", "sets of criteria"),
+    "glossary": ("glossary", "glossaries"), "other": ("node of another kind", "nodes of other kinds"), "": ("more", "more"),
+}  # fmt: skip
+"""Kinds that an s does not count: one of them, several of them. The glossary has the words."""
 KIND_CELLS: Final = 12
 BAR_CELLS: Final = 24
 
@@ -230,12 +235,19 @@ def group_lines(group: Group, by: str, cells: int, glyphs: Glyphs) -> list[Line]
 
 
 def counts(kinds: Mapping[str, int], most: int = 3) -> str:
-    """Return `41 nodes (12 datasets, 29 runs)`, at most so many kinds, the rest as `and 3 kinds more`."""
+    """Return `41 nodes (12 datasets, 29 runs)`, at most so many kinds, the rest as `3 of other kinds`."""
     total = sum(kinds.values())
     if not total:
         return "nothing"
     listed = sorted(kinds.items(), key=lambda pair: -pair[1])
-    parts = [plural(count, kind) for kind, count in listed[:most]]
-    if len(listed) > most:
-        parts.append(f"{plural(len(listed) - most, 'kind')} more")
+    parts = [of_kind(count, kind) for kind, count in listed[:most]]
+    rest = sum(count for _, count in listed[most:])
+    if rest:
+        parts.append(f"{rest:,} of {'another kind' if len(listed) == most + 1 else 'other kinds'}")
     return f"{plural(total, 'node')} ({', '.join(parts)})"
+
+
+def of_kind(count: int, kind: str) -> str:
+    """Return `1 dataset`, `6 code snapshots`: so many nodes of a kind; of no kind, `6 more`."""
+    one, many = NOUNS.get(kind, (clean(kind), ""))
+    return plural(count, one, many)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from carnet_store.errors import CarnetError
 from carnet_tui.glyphs import Glyphs
+from carnet_tui.graph_layout import LOUD
 from carnet_tui.text import clean
 from carnet_tui.views import words
 from carnet_tui.views.fields import one_line
 
 if TYPE_CHECKING:
-    from carnet_store import Project
+    from carnet_store import Focus, Fold, Graph, Project
+    from carnet_tui.views.lineage_asked import Around
 
 JUDGED_AT_MOST: Final = 200
 """Handoffs whose verdict is read, the newest; that older ones were not is said."""
@@ -25,8 +27,6 @@ ENDED: Final = frozenset({"passed", "overridden", "abandoned"})
 NOT_JUDGED: Final = "cannot be judged here"
 FAILED: Final = "attr.outcome:failed status:failed"
 KEPT_AT_MOST: Final = 60
-LOUD: Final = ("recalled", "tainted")
-"""States that are said in a word too, wherever the node is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """A handoff that a node belongs to: its model, crossing and verdict; who signed, in which role, and whether that is still fresh."""
+    """A handoff that a node belongs to: its model, crossing and verdict; who signed, in which role, and whether that is still fresh.
+
+    `template` is the title of what it asks, empty where that is not here; `t` is when it was opened (ms).
+    """
 
     handoff: str
     model: str
@@ -52,6 +55,8 @@ class Crossed:
     verdict: str
     signed: tuple[tuple[str, str, bool], ...] = ()
     recalled: bool = False
+    template: str = ""
+    t: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +109,21 @@ class Standing:
 NOTHING: Final = Standing()
 
 
+def names_of(crossed: Sequence[Crossed], entity: str) -> list[str]:
+    """Return what to call the handoffs that a node belongs to: by model and crossing; where that is several, by what they ask, else by when they were opened."""
+    whose = ["" if one.model == entity else f"{one.title}, " for one in crossed]
+    names = [f"{title}{one.crossing}" for title, one in zip(whose, crossed, strict=True)]
+    asks = [f"{title}{one.template or one.crossing}" for title, one in zip(whose, crossed, strict=True)]
+    names = [ask if names.count(name) > 1 else name for name, ask in zip(names, asks, strict=True)]
+    return [
+        f"{name}, opened {words.minute(one.t)}" if names.count(name) > 1 else name
+        for name, one in zip(names, crossed, strict=True)
+    ]
+
+
 def mark(states: Sequence[str], glyphs: Glyphs) -> tuple[str, str, str]:
-    """Return (sign, word, style) of what is up with a node; the word is empty where the sign says enough in a list."""
-    if not states:
-        return "", "", ""
-    sign, word, style = glyphs.state(states[0])
-    return sign, word if states[0] in LOUD else "", style
+    """Return (sign, word, style) of what is up with a node, the gravest of it; empty texts where nothing is."""
+    return glyphs.state(states[0]) if states else ("", "", "")
 
 
 def read(project: Project) -> Standing:
@@ -172,13 +186,15 @@ def _crossed(project: Project) -> tuple[dict[str, list[Crossed]], int]:
         crossing = words.crossing(handoff.opened.from_stage, handoff.opened.to_stage)
         model = handoff.opened.model
         title = clean(project.row(model).title)
-        one = Crossed(handoff.id, model, title, crossing, NOT_JUDGED)
+        t = project.row(handoff.id).t
+        one = Crossed(handoff.id, model, title, crossing, NOT_JUDGED, t=t)
         if at < JUDGED_AT_MOST:
             try:
-                status = project.look(handoff.id).status
+                look = project.look(handoff.id)
             except CarnetError:
                 pass  # its template is not here: opening the handoff says so
             else:
+                status, template = look.status, one_line(look.checklist.gate.title)
                 signed = tuple(
                     (clean(project.person_name(s.change.person)), words.role(s.predicate.role), fresh)
                     for row in status.rows
@@ -186,10 +202,50 @@ def _crossed(project: Project) -> tuple[dict[str, list[Crossed]], int]:
                     for s in some
                 )
                 recalled = any(reason.code == "recalled" for reason in status.reasons)
-                one = Crossed(handoff.id, model, title, crossing, status.verdict, signed, recalled)
+                one = Crossed(handoff.id, model, title, crossing, status.verdict, signed, recalled, template, t)
         for entity in dict.fromkeys((handoff.opened.model, *handoff.entities)):
             found.setdefault(entity, []).append(one)
     return found, max(0, len(handoffs) - JUDGED_AT_MOST)
+
+
+def in_folds(project: Project, standing: Standing, focus: Focus, asked: Around) -> dict[Fold, dict[str, int]]:
+    """Return what the folds around a node hide that is recalled or tainted: how many of each word, by fold."""
+    graph = project.graph
+    recalled = {no for no in (graph.find(one.entity) for one in standing.recalls) if no is not None}
+    bad = {*recalled, *standing.tainted}
+    if not bad:
+        return {}
+    shown = {graph.find(one.row.id) for one in focus.nodes}
+    counts: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
+    for parent, side in {(fold.parent, fold.side): None for fold in focus.folds}:
+        hidden = [no for no in sorted(_next_to(graph, parent, side, asked) & bad) if no not in shown]
+        found = counts.setdefault((parent, side), {})
+        for no, row in zip(hidden, graph.rows(hidden), strict=True):
+            for kind in (row.kind, ""):  # a hub's neighbours are not told apart
+                found.setdefault(kind, dict.fromkeys(LOUD, 0))[LOUD[no not in recalled]] += 1
+    return {
+        fold: counts[fold.parent, fold.side][fold.kind]
+        for fold in focus.folds
+        if fold.kind in counts[fold.parent, fold.side]
+    }
+
+
+def _next_to(graph: Graph, entity: str, side: str, asked: Around) -> set[int]:
+    """Return the neighbours of a node on a side of a picture; where runs are left out, those that lie behind them."""
+    hops = {"up": (1, 0), "down": (0, 1)}[side]
+    found = graph.reach([graph.number(entity)], *hops) - {graph.number(entity)}
+    if asked.runs:
+        return found
+    whole = (asked.up, 0) if side == "up" else (0, asked.down)
+    inside = graph.reach([graph.number(asked.entity)], *whole)
+    seen: set[int] = set()
+    going = found & inside
+    while going:
+        seen |= going
+        step = sorted(going)
+        runs = {no for no, row in zip(step, graph.rows(step), strict=True) if row.kind == "run"}
+        going = (graph.reach(runs, *hops) & inside) - seen
+    return seen
 
 
 def to_keep(project: Project, standing: Standing, entity: str, up: int, down: int) -> list[str]:

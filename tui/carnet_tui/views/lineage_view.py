@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from carnet_store.domain.selection import around
 from carnet_tui.glyphs import Glyphs
-from carnet_tui.graph_layout import Leaf
+from carnet_tui.graph_layout import LOUD, Leaf
 from carnet_tui.layers_picture import Picture, of_focus
 from carnet_tui.text import Line, both_ends, clean, fit, fit_line, line_width, plural, width
 from carnet_tui.views import lineage_asked, lineage_standing
@@ -28,6 +28,8 @@ TABS = (("focus", "Focus"), ("tree", "Tree"), ("list", "List"), ("overview", "Ov
 """The views of one selection: name, title."""
 FOLD = "fold "
 """How the key of a fold in a picture begins: `fold SIDE KIND PARENT`."""
+NAME_AT_LEAST = 8
+"""Cells that the head leaves for a name; where it cannot, it does without the counts."""
 RELATED = {"used": "used", "from": "comes from", "made": "made"}
 
 
@@ -45,6 +47,7 @@ class Scene:
         kinds: how many of the set there are of each kind.
         totals: how much lies before and after the centre in all; None while it was not counted.
         picture: `focus` as cells, where it is more than one hop or a set; `marks` are what it was drawn with.
+        bad: by the key of a fold, how many it hides that are recalled, and how many tainted.
     """
 
     asked: Asked
@@ -56,15 +59,16 @@ class Scene:
     kinds: Mapping[str, int] | None = None
     totals: Totals | None = None
     picture: Picture | None = None
-    marks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    marks: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    bad: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def edges(self) -> list[tuple[str, str]]:
-        """The edges that the picture draws, as keys from left to right."""
+        """The edges that the picture draws, as keys from left to right, each once."""
         focus = self.focus
         if focus is None:
             return []
-        found = [(link.first, link.last) for link in focus.links if not link.back]
+        found = list(dict.fromkeys((link.first, link.last) for link in focus.links if not link.back))
         for fold in focus.folds:
             key = fold_key(fold)
             found.append((key, fold.parent) if fold.side == "up" else (fold.parent, key))
@@ -91,6 +95,16 @@ class Step:
     project: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What the screen shows, and the way there: enough to show it again."""
+
+    step: Step
+    steps: tuple[Step, ...]
+    order: int
+    by: int
+
+
 def read_scene(project: Project, asked: Asked | None, standing: Standing, glyphs: Glyphs) -> Scene | None:
     """Read what the first frame needs; without `asked` for the newest model. None where nothing is declared.
 
@@ -111,10 +125,11 @@ def read_scene(project: Project, asked: Asked | None, standing: Standing, glyphs
     if isinstance(asked, Around):
         keep = lineage_standing.to_keep(project, standing, asked.entity, asked.up, asked.down)
         focus = lineage_asked.focus(graph, asked, keep)
-        return _drawn(Scene(asked, text, project.row(asked.entity), focus, _numbered(project, focus)), standing, glyphs)
+        scene = Scene(asked, text, project.row(asked.entity), focus, _numbered(project, focus))
+        return _drawn(project, scene, standing, glyphs)
     found = lineage_asked.numbers(graph, asked)
     drawn = lineage_asked.drawing(project, found)
-    return _drawn(Scene(asked, text, None, drawn, _numbered(project, drawn), found), standing, glyphs)
+    return _drawn(project, Scene(asked, text, None, drawn, _numbered(project, drawn), found), standing, glyphs)
 
 
 def read_rest(project: Project, scene: Scene, standing: Standing, glyphs: Glyphs) -> Scene:
@@ -125,29 +140,35 @@ def read_rest(project: Project, scene: Scene, standing: Standing, glyphs: Glyphs
     found = lineage_asked.numbers(graph, scene.asked) if scene.numbers is None else scene.numbers
     scene = replace(scene, numbers=found, kinds=graph.by_kind(found))
     if not isinstance(scene.asked, Around):
-        return _drawn(scene, standing, glyphs)
+        return _drawn(project, scene, standing, glyphs)
     keep = lineage_standing.to_keep(project, standing, scene.asked.entity, scene.asked.up, scene.asked.down)
     focus = lineage_asked.focus(graph, scene.asked, keep)
     totals = graph.totals(scene.asked.entity)
     if focus != scene.focus:
         scene = replace(scene, focus=focus, nos=_numbered(project, focus), picture=None)
-    return _drawn(replace(scene, totals=totals), standing, glyphs)
+    return _drawn(project, replace(scene, totals=totals), standing, glyphs)
 
 
-def _drawn(scene: Scene, standing: Standing, glyphs: Glyphs) -> Scene:
+def _drawn(project: Project, scene: Scene, standing: Standing, glyphs: Glyphs) -> Scene:
     """Return a scene with its picture, where it has one: laying out a hundred nodes takes longer than a key may."""
     focus = scene.focus
-    if focus is None or (isinstance(scene.asked, Around) and scene.asked.near):
+    if focus is None:
         return scene
-    marks: dict[str, tuple[str, str]] = {}
+    bad: dict[str, Mapping[str, int]] = {}
+    if isinstance(scene.asked, Around):
+        found = lineage_standing.in_folds(project, standing, focus, scene.asked)
+        bad = {fold_key(fold): counts for fold, counts in found.items()}
+        if scene.asked.near:
+            return replace(scene, bad=bad)
+    marks: dict[str, tuple[str, str, str]] = {}
     for one in focus.nodes:
-        sign, word, style = lineage_standing.mark(standing.states(one.row.id, scene.nos.get(one.row.id)), glyphs)
-        if sign:
-            marks[one.row.id] = (" ".join(part for part in (sign, word) if part), style)
-    if scene.picture is not None and marks == scene.marks:
+        mark = lineage_standing.mark(standing.states(one.row.id, scene.nos.get(one.row.id)), glyphs)
+        if mark[0]:
+            marks[one.row.id] = mark
+    if scene.picture is not None and (marks, bad) == (scene.marks, scene.bad):
         return scene
-    picture = of_focus(focus, plain=glyphs.plain, ellipsis=glyphs.ellipsis, marks=marks)
-    return replace(scene, picture=picture, marks=marks)
+    picture = of_focus(focus, plain=glyphs.plain, ellipsis=glyphs.ellipsis, marks=marks, bad=bad)
+    return replace(scene, picture=picture, marks=marks, bad=bad)
 
 
 def fold_key(fold: Fold) -> str:
@@ -199,7 +220,7 @@ def leaves(scene: Scene, standing: Standing, glyphs: Glyphs) -> tuple[list[Leaf]
             continue
         entity = one.row.id
         states = standing.states(entity, scene.nos.get(entity))
-        if entity in closing and not set(states) & set(lineage_standing.LOUD):
+        if entity in closing and not set(states) & set(LOUD):
             states = ("cycle",)
         mark = lineage_standing.mark(states, glyphs)
         made = leaf(one.row, mark, ", ".join(dict.fromkeys(relations.get(entity, ()))))
@@ -221,6 +242,19 @@ def folds(scene: Scene) -> dict[str, dict[str, int]]:
     return found
 
 
+def bad_in_folds(scene: Scene) -> dict[str, dict[str, int]]:
+    """Return how many neighbours of the centre that are not at hand are recalled or tainted, by side and word."""
+    found: dict[str, dict[str, int]] = {"up": {}, "down": {}}
+    focus = scene.focus
+    if focus is None:
+        return found
+    for fold in focus.folds:
+        if fold.parent == focus.centre:
+            for word, count in scene.bad.get(fold_key(fold), {}).items():
+                found[fold.side][word] = found[fold.side].get(word, 0) + count
+    return found
+
+
 def relation_of(scene: Scene, entity: str) -> tuple[str, bool]:
     """Return how a drawn node hangs together with the centre, in words, and whether such an edge closes a cycle."""
     focus = scene.focus
@@ -232,10 +266,24 @@ def relation_of(scene: Scene, entity: str) -> tuple[str, bool]:
     said, back = [], False
     for link in focus.links:
         if {link.src, link.dst} == {focus.centre, entity}:
-            via = f" by {names.get(link.via, 'a run')}" if link.via else ""
-            said.append(f"{names[link.src]} {RELATED.get(link.relation, clean(link.relation))} {names[link.dst]}{via}")
+            said.append(f"{names[link.src]} {RELATED.get(link.relation, clean(link.relation))} {names[link.dst]}")
             back = back or link.back
-    return "; ".join(said), back
+    return "; ".join(dict.fromkeys(said)), back
+
+
+def runs_at(scene: Scene, entity: str, glyphs: Glyphs) -> list[str]:
+    """Return the runs that the drawn edges of a node stand for, each with what went in and what came out: `r-012: telco › churn@2`."""
+    focus = scene.focus
+    if focus is None or not focus.via:
+        return []
+    names = {row.id: clean(row.title) for row in (*(one.row for one in focus.nodes), *focus.via)}
+    ends: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for link in focus.links:
+        if link.via and entity in (link.first, link.last):
+            firsts, lasts = ends.setdefault(link.via, ({}, {}))
+            firsts[names[link.first]] = lasts[names[link.last]] = None
+    to = f" {glyphs['to']} "
+    return [f"{names[run]}: {', '.join(firsts)}{to}{', '.join(lasts)}" for run, (firsts, lasts) in ends.items()]
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------
@@ -248,14 +296,20 @@ def headline(scene: Scene, mark: tuple[str, str, str], cells: int, glyphs: Glyph
         what = counts(scene.kinds) if scene.kinds is not None else plural(len(scene.numbers or ()), "node")
         return both_ends([(" ", ""), (what, "bold")], tail, cells, glyphs.ellipsis)
     sign, word, style = mark
-    left: Line = [(" ", ""), (f"{clean(scene.centre.kind)} ", "dim"), (clean(scene.centre.title), "bold")]
-    if sign:
-        left += [(f"  {' '.join(part for part in (sign, word) if part)}", style)]
-    for text in _totals(scene, glyphs):
-        right: Line = [(f"   {text} ", "dim"), *tail]
-        if line_width(left) + line_width(right) <= cells or (small and line_width(right) + 8 <= cells):
-            return both_ends(left, right, cells, glyphs.ellipsis)
-    return both_ends(left, tail, cells, glyphs.ellipsis)
+    before: Line = [(" ", ""), (f"{clean(scene.centre.kind)} ", "dim")]
+    after: Line = [(f"  {' '.join(part for part in (sign, word) if part)}", style)] if sign else []
+    name = clean(scene.centre.title)
+    right: Line = tail
+    for text in _totals(
+        scene, glyphs
+    ):  # the fullest that leaves the name whole; else the name is cut, never what is counted
+        right = [(f"   {text} ", "dim"), *tail]
+        if line_width(before) + width(name) + line_width(after) + line_width(right) <= cells:
+            break
+    room = cells - line_width(before) - line_width(after) - line_width(right)
+    if room < min(NAME_AT_LEAST, width(name)):
+        return both_ends([*before, (name, "bold"), *after], tail, cells, glyphs.ellipsis)
+    return both_ends([*before, (fit(name, room, glyphs.ellipsis), "bold"), *after], right, cells, glyphs.ellipsis)
 
 
 def _totals(scene: Scene, glyphs: Glyphs) -> list[str]:
@@ -301,6 +355,21 @@ def rule(names: Sequence[str], here: str, note: str, cells: int, glyphs: Glyphs)
     left: Line = trail(names, here, room - 4, glyphs) if names else []
     fill = room - line_width(left)
     return [*left, (glyphs["rule"] * fill, "rule"), *right]
+
+
+def step_at(line: Line, count: int, x: int) -> int | None:
+    """Return which of `count` steps of a trail stands at a cell of its line; None where none does. The oldest may have found no room."""
+    names = []
+    at = 0
+    for text, style in line:
+        if style == "accent":
+            break
+        if not style and text.strip():
+            names.append(range(at, at + width(text)))
+        at += width(text)
+    else:
+        return None
+    return next((count - len(names) + number for number, cells in enumerate(names) if x in cells), None)
 
 
 def trail(names: Sequence[str], here: str, cells: int, glyphs: Glyphs) -> Line:

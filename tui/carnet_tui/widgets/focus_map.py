@@ -50,17 +50,18 @@ class FocusMap(Widget, can_focus=True):
         self._downs: Sequence[Leaf] = ()
         self._totals = (0, 0)
         self._folds: Mapping[str, Mapping[str, int]] = {}
+        self._bad: Mapping[str, Mapping[str, int]] = {}
         self._chosen = THIS
         self._back = {"up": "", "down": ""}
         self._drawn: tuple[tuple[object, ...], Map] | None = None
 
     def show(
         self, this: Leaf, ups: Sequence[Leaf], downs: Sequence[Leaf], totals: tuple[int, int], chosen: str = THIS,
-        folds: Mapping[str, Mapping[str, int]] | None = None,
+        folds: Mapping[str, Mapping[str, int]] | None = None, bad: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:  # fmt: skip
         """Show a node with its neighbours; `totals` are how many there are in all, `folds` tell by side and kind what is not at hand."""
         self._this, self._ups, self._downs, self._totals = this, ups, downs, totals
-        self._folds = folds or {}
+        self._folds, self._bad = folds or {}, bad or {}
         self._chosen, self._drawn, self._back = chosen, None, {"up": "", "down": ""}
         self.refresh(layout=True)
         self.call_after_refresh(self._point)
@@ -77,7 +78,7 @@ class FocusMap(Widget, can_focus=True):
             made = graph_layout.draw(
                 self._this, self._ups, self._downs, cells=cells, rows=self._room(), chosen=self._chosen,
                 ups_total=self._totals[0], downs_total=self._totals[1], plain=self.glyphs.plain,
-                ellipsis=self.glyphs.ellipsis, focused=self.has_focus, folds=self._folds,
+                ellipsis=self.glyphs.ellipsis, focused=self.has_focus, folds=self._folds, bad=self._bad,
             )  # fmt: skip
             if made.spot(self._chosen) is None:  # folded away in this size
                 self._chosen = THIS

@@ -29,6 +29,8 @@ class Blank:
     hint: str = ""
     value: str = ""
     choices: tuple[str, ...] = ()
+    lines: int = 0
+    """How many lines are shown of a field that takes several, which stands last in its form; 0 where it takes one."""
     check: Callable[[str], str] = lambda text: ""
     """Says what is wrong with a text that was given, or nothing."""
 
@@ -70,16 +72,38 @@ class Form(Sheet[dict[str, str]]):
         """Yield what it is about, and the fields."""
         if self._about:
             yield TextBlock(paragraphs([*self._about, ""]))
-        cells = max(width(blank.label) for blank in self._blanks) + 4
+        short = [blank for blank in self._blanks if not blank.lines]
+        cells = max(width(blank.label) for blank in short) + 4
         with VerticalScroll(id="fields") as box:
             box.can_focus = False
-            for blank in self._blanks:
+            for blank in short:
                 field = Field(self._typed.get(blank.name, blank.value), placeholder=blank.hint)
                 with Horizontal(classes="row"):
                     yield TextBlock(self._label(blank, cells))
                     yield field
-        box.styles.height = len(self._blanks)
+        box.styles.height = len(short)
         box.styles.scrollbar_size_vertical = 0
+        for blank in self._blanks:
+            if blank.lines:
+                yield from self._long(blank)
+
+    def _long(self, blank: Blank) -> Iterable[Widget]:
+        """Yield a field of several lines under its label."""
+        from textual.widgets import TextArea  # heavy: only where a form has a long text
+
+        yield TextBlock(self._label(blank, width(blank.label) + 4))
+        yield TextBlock(paragraphs(blank.hint.split("\n"), "dim"))
+        text = self._typed.get(blank.name, blank.value)
+        field = TextArea(text, tab_behavior="focus", highlight_cursor_line=False)
+        field.cursor_blink = False
+        field.styles.height = blank.lines
+        yield field
+
+    def _fields(self) -> list[tuple[Blank, Widget]]:
+        """Return each blank with its field."""
+        one = iter(self.query(Input))
+        several = iter(self.query("TextArea"))
+        return [(blank, next(several) if blank.lines else next(one)) for blank in self._blanks]
 
     def _label(self, blank: Blank, cells: int) -> Callable[[int], list[Line]]:
         mark = "*" if blank.required else " "
@@ -92,7 +116,11 @@ class Form(Sheet[dict[str, str]]):
     def hints(self) -> Sequence[Hint]:
         """Return the keys that fill and end it."""
         return [
-            ("⏎", "next field", ""),
+            (
+                "tab" if isinstance(self.focused, Widget) and not isinstance(self.focused, Input) else "⏎",
+                "next field",
+                "",
+            ),
             ("ctrl+d", self._verb, ""),
             ("ctrl+g", "editor", ""),
             ("esc", "leave, text kept", ""),
@@ -100,27 +128,27 @@ class Form(Sheet[dict[str, str]]):
 
     def on_mount(self) -> None:
         """Type at once, in the first field that must be filled and is not."""
-        fields = list(self.query(Input))
-        empty = [field for field in fields if not field.value]
-        needed = [f for b, f in zip(self._blanks, fields, strict=True) if b.required and not f.value]
-        (needed or empty or fields)[0].focus()
+        fields = self._fields()
+        empty = [(blank, field) for blank, field in fields if not text_in(field)]
+        needed = [(blank, field) for blank, field in empty if blank.required]
+        (needed or empty or fields)[0][1].focus()
 
     @property
     def typed(self) -> dict[str, str]:
         """What is typed now, by name."""
-        return {b.name: f.value.strip() for b, f in zip(self._blanks, self.query(Input), strict=True)}
+        return {blank.name: text_in(field).strip() for blank, field in self._fields()}
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on; from the last field, end."""
         event.stop()
-        if event.input is self.query(Input).last():
+        if event.input is self._fields()[-1][1]:
             self.action_done()
         else:
-            self.focus_next(Input)
+            self.focus_next()
 
     def action_field(self, step: int) -> None:
         """Go to the field above or below."""
-        fields = list(self.query(Input))
+        fields = [field for _, field in self._fields()]
         at = next((i for i, field in enumerate(fields) if field is self.focused), 0)
         fields[max(0, min(at + step, len(fields) - 1))].focus()
 
@@ -131,11 +159,15 @@ class Form(Sheet[dict[str, str]]):
             text, problem = terminal.edit(self.app, field.value)
             field.value = " ".join(text.split())
             self.complain(problem)
+        elif field is not None:
+            text, problem = terminal.edit(self.app, text_in(field))
+            setattr(field, "text", text)  # noqa: B010 (its class is heavy to load and is not named here)
+            self.complain(problem)
 
     def action_done(self) -> None:
         """Leave with what was typed, unless something is wrong; the cursor goes where."""
         typed = self.typed
-        for blank, field in zip(self._blanks, self.query(Input), strict=True):
+        for blank, field in self._fields():
             wrong = blank.wrong(typed[blank.name])
             if wrong:
                 field.focus()
@@ -152,3 +184,8 @@ class Form(Sheet[dict[str, str]]):
         """Leave; what was typed is kept by whoever asked for it."""
         self._keep(self.typed)
         self.dismiss(None)
+
+
+def text_in(field: Widget) -> str:
+    """Return what is typed into a field of one line or of several."""
+    return field.value if isinstance(field, Input) else str(getattr(field, "text", ""))

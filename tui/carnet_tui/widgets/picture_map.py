@@ -1,4 +1,7 @@
-"""A drawn neighbourhood as a widget: a window on the picture that follows the cursor; arrows walk along edges, Enter opens."""
+"""A drawn neighbourhood as a widget: a window on the picture that follows the cursor; arrows walk along edges, Enter opens.
+
+Where the picture is larger than the window, the last line says how much of it lies beyond, and where.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,23 @@ from carnet_tui.glyphs import Glyphs
 from carnet_tui.graph_layout import Spot
 from carnet_tui.layers import Layers
 from carnet_tui.layers_picture import Picture
-from carnet_tui.text import Line, fit_line
+from carnet_tui.text import Line, fit_line, width
 
 EMPTY = Picture(Layers(0, [], [], [], [], [], []), ())
+SIDES = (("above", "up arrow"), ("below", "down arrow"), ("left", "left arrow"), ("right", "right arrow"))
+"""Where a picture goes on: word, name of the sign."""
+
+
+def beyond_line(counts: Sequence[int], cells: int, glyphs: Glyphs) -> Line:
+    """Return what lies beyond a window, at the right: `3 above ↑   12 below ↓`; `counts` are in the order of `SIDES`."""
+    some = [(count, *side) for count, side in zip(counts, SIDES, strict=True) if count]
+    for text in (
+        "   ".join(f"{count:,} {word} {glyphs[sign]}" for count, word, sign in some),
+        "  ".join(f"{count:,} {word}" for count, word, _ in some),
+    ):
+        if width(text) < cells:
+            break
+    return [(f"{text:>{cells - 1}} ", "dim")]
 
 
 class PictureMap(Widget, can_focus=True):
@@ -82,12 +99,22 @@ class PictureMap(Widget, can_focus=True):
     # Painting
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the lines of the picture, at most the room there is."""
-        return max(1, min(self._picture.height, self._room()))
+        """Return the lines of the picture, one more where it is too wide, at most the room there is."""
+        return max(1, min(self._picture.height + self._is_wider(width), self._room()))
+
+    def _is_wider(self, cells: int) -> bool:
+        return self._picture.width - 1 > cells  # a blank stands behind the last names
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Cells and lines of the window: a line less than there are where something lies beyond it."""
+        cells, lines = self.size
+        beyond = self._is_wider(cells) or self._picture.height > lines
+        return cells, lines - 1 if beyond and lines > 1 else lines
 
     def _follow(self) -> None:
         """Move the window as little as shows the cursor's box, at first to where it is in the middle; the terminal's own cursor goes onto it."""
-        cells, lines = self.size
+        cells, lines = self.window
         spot = self._picture.spot(self._chosen)
         if not cells or not lines or spot is None:
             return
@@ -104,11 +131,13 @@ class PictureMap(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Paint one line of the window."""
-        cells, lines = self.size
+        cells, lines = self.window
         left, top = max(0, self._corner[0]), max(0, self._corner[1])
         line: Line = []
         if y < lines and top + y < self._picture.height:
             (line,) = self._picture.frame(left, top + y, cells, 1, chosen=self._chosen, focused=self.has_focus)
+        elif y == lines < self.size.height:
+            line = beyond_line(self._picture.beyond(left, top, cells, lines), cells, self.glyphs)
         return theme.strip(self.app, fit_line(line, cells, self.glyphs.ellipsis), self.rich_style)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -138,7 +167,7 @@ class PictureMap(Widget, can_focus=True):
         spot = self._picture.spot(self._chosen)
         if spot is None:
             return
-        if name in ("page_up", "page_down") and self._picture.height <= self.size.height:
+        if name in ("page_up", "page_down") and self._picture.height <= self.window[1]:
             self.post_message(self.Paged(name))
             return
         if name in ("left", "right"):
@@ -149,7 +178,7 @@ class PictureMap(Widget, can_focus=True):
         if name in steps:
             at = column.index(spot) + steps[name]
         elif name in ("page_up", "page_down"):
-            goal = spot.row + (self.size.height - 1) * (1 if name == "page_down" else -1)
+            goal = spot.row + (self.window[1] - 1) * (1 if name == "page_down" else -1)
             at = column.index(min(column, key=lambda one: abs(one.row - goal)))
         else:
             at = 0 if name == "first" else len(column) - 1
@@ -170,6 +199,8 @@ class PictureMap(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the box under the pointer; open it when it is chosen already."""
+        if event.y >= self.window[1]:
+            return
         x, y = event.x + max(0, self._corner[0]), event.y + max(0, self._corner[1])
         for spot in self._picture.spots:
             if spot.row == y and spot.column <= x < spot.column + spot.cells:

@@ -20,6 +20,7 @@ from carnet_store.domain.selection import SelectionError, parse
 from carnet_store.errors import CarnetError
 from carnet_tui.frame_text import Hint
 from carnet_tui.glyphs import Glyphs
+from carnet_tui.next_steps import on_screen
 from carnet_tui.text import Line, clean, fit_line, pad, width, wrap
 from carnet_tui.views import lineage_asked
 from carnet_tui.widgets.line_list import LineList, Rows
@@ -258,37 +259,47 @@ class SelectionSheet(Sheet[Offer]):
             self._look_for(text, self._turn)
 
     def _select(self, raw: str, turn: int) -> None:
-        """Say what is wrong with a selection, under its column; else what it names."""
+        """Say what is wrong with a selection, under its column; else what it names. What is the name of a node is that node first of all."""
         text = raw.strip()
+        unread: SelectionError | None = None
+        take = [Offer("take", text, clean(text))]
         try:
             parse(text)
         except SelectionError as error:
-            self._show(())
+            unread, take = error, []
             self._wrong(error.plain, error.hint, error.column + len(raw) - len(raw.lstrip()))
-            return
+        else:
+            self._say([(f" {self.glyphs.ellipsis}", "dim")])
         self._waits = True
-        self._say([(f" {self.glyphs.ellipsis}", "dim")])
-        self._show([Offer("take", text, clean(text))])
+        self._show(take)
 
-        def count(project: Project) -> tuple[int, CarnetError | None]:
+        def count(project: Project) -> tuple[list[Offer], int, CarnetError | None]:
             if turn != self._turn:
-                return 0, None
+                return [], 0, None
+            rows = lineage_asked.called(project, text)
+            nodes = [Offer("node", row.id, clean(row.title), "called just so", clean(row.kind)) for row in rows]
             try:
-                return len(project.graph.select(text)), None
+                return nodes, 0 if unread is not None else len(project.graph.select(text)), unread
             except CarnetError as error:
-                return 0, error
+                return nodes, 0, error
 
-        def show(found: tuple[int, CarnetError | None]) -> None:
+        def show(found: tuple[list[Offer], int, CarnetError | None]) -> None:
             if turn != self._turn:
                 return
             self._waits = False
-            number, error = found
-            if error is not None:
-                self._show(())
-                self._wrong(error.message, error.hint, 0)
-            else:
+            nodes, number, error = found
+            if nodes:
+                self._say()
+                self._show([*nodes, *(take if error is None else ())])
+                self._enter()
+            elif error is None:
                 self._say([(f" {number:,} {'node' if number == 1 else 'nodes'}", "ok" if number else "warn")])
                 self._enter()
+            elif error is unread:
+                self._wants = False
+            else:
+                self._show(())
+                self._wrong(error.message, error.hint, 0)
 
         self._read(count, show)
 
@@ -296,8 +307,8 @@ class SelectionSheet(Sheet[Offer]):
         self._wants = False
         cells = max(20, self.size.width)
         typed = self.query_one(Input)
-        said = f"{clean(message)}. {clean(hint)}" if hint else clean(message)
-        lines: list[Line] = [[(f" {part}", "warn")] for part in wrap(said, cells - 2)[:3]]
+        said = f"{clean(message)}. {clean(on_screen(hint))}" if hint else clean(message)
+        lines: list[Line] = [[(f" {part}", "warn")] for part in wrap(said, cells - 2)]
         at = 1 + width(clean(typed.value[: column - 1])) if column else 0
         if column and at < cells - 1:  # else the field has scrolled, and the column is told in figures
             lines.insert(0, [(" " * at + "^", "bad"), (f" column {column}", "dim")])
