@@ -162,12 +162,17 @@ class Desk:
         clock: Callable[[], int] = now_ms,
         ask: Passphrase | None = None,
     ) -> Desk:
-        """Open or make the store beside the work in `beside`; an identity is made from git's name where there is none."""
+        """Open or make the store beside the work in `beside`; an identity is made from git's name where there is none.
+
+        Raises:
+            Invalid: nothing can be written there; no identity was made.
+        """
+        store = Store.create(beside, _read_pack, clock)
         keyring = cls.keyring_of(environ)
         env = os.environ if environ is None else environ
         me = who or env.get("CARNET_ME") or None
         identity = keyring.choose(me) if me or keyring.identities() else keyring.new(*from_git(beside))
-        return cls(Store.create(beside, _read_pack, clock), keyring, identity, ask=ask)
+        return cls(store, keyring, identity, ask=ask)
 
     @classmethod
     def with_keyring(

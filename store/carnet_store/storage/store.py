@@ -62,10 +62,20 @@ class Store:
 
     @classmethod
     def create(cls, beside: Path, read_pack: TemplateReader, clock: Callable[[], int]) -> Store:
-        """Make an empty store beside the work in `beside`; an existing one is opened."""
+        """Make an empty store beside the work in `beside`; an existing one is opened.
+
+        Raises:
+            Invalid: nothing can be written there.
+        """
         root = beside if beside.name == FOLDER else beside / FOLDER
-        for folder in (root, root / "ledgers", root / "objects"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for folder in (root, root / "ledgers", root / "objects"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Invalid(
+                f"no store can be made in {root.parent}: {error.strerror or error}",
+                "choose a folder that can be written: --store PATH, or CARNET_STORE",
+            ) from None
         return cls(root, read_pack, clock)
 
     @staticmethod

@@ -159,3 +159,22 @@ def test_a_version_is_called_as_the_model_that_the_run_made(machine: Any, real_t
     shutil.copytree(real_tools / "wandb", place)
     said = new.call("start", "--no-tui", "--json", folder=place)
     assert said.code == 0 and said.json["model"] == "churn-model@1"
+
+
+def test_start_makes_nothing_where_it_was_not_asked_to(machine: Any, real_tools: Path) -> None:
+    """A folder that is none, a store that is not there, a place that cannot be written: one sentence each, nothing half-made."""
+    new = machine("Bo", identity=False)
+    place = new.folder / "lab"
+    shutil.copytree(real_tools / "mlflow-sqlite", place)
+    for words, code, told in (
+        (("start", "nosuch"), 2, "there is no folder"),
+        (("start", "mlflow.db"), 2, "there is no folder"),
+        (("--store", "elsewhere", "start", "--no-tui"), 2, "there is no store"),
+    ):
+        said = new.call(*words, folder=place)
+        assert said.code == code and told in said.err, said.err
+    (place / ".carnet").write_text("a file where the store would be")
+    for words in (("start", "--no-tui"), ("init", "--project", "x")):
+        said = new.call(*words, folder=place)
+        assert said.code == 4 and "no store can be made in" in said.err and "CARNET_STORE" in said.err, said.err
+    assert not (place / "nosuch").exists() and not Path(new.environ["CARNET_CONFIG"]).exists()

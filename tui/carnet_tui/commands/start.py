@@ -43,11 +43,16 @@ def start(folder: Path | None, run: str, model: str, gate: str, yes: bool, no_tu
 
     An identity and a project are made where there are none. Nothing is signed by itself.
     """
+    from carnet_store import NotFound
     from carnet_store.exchange.importers.things import Source
     from carnet_store.starting import crossing_of, last_run, look_around, open_from_run
 
     here = session()
     place = here.env.path(folder) if folder else here.env.folder
+    if not place.is_dir():
+        raise NotFound(
+            f"there is no folder {place}", "name the folder where training runs; `carnet capture` takes a single file"
+        )
     found = look_around(place)
     for one in found:
         console.talk(f"found {one.words}")
@@ -105,6 +110,8 @@ def _begin(here: Session, place: Path) -> tuple[Desk, Project]:
     try:
         desk = here.desk()
     except NotFound:
+        if here.store_path() is not None:  # the store that was named is not there: none is made in its place
+            raise
         had = bool(Desk.keyring_of(here.environ()).identities())
         desk = here.use(Desk.create(place, who=here.me, environ=here.environ(), clock=here.clock(), ask=here.ask))
         if not had:
