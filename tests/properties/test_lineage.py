@@ -134,7 +134,7 @@ def test_list_tree_focus_and_json_name_the_same_set_and_draw_only_edges(
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             lineage_command._draw(
-                lines, lineage_command._node_words(UP_WORDS if side else DOWN_WORDS), Glyphs(plain=False)
+                lines, lineage_command._node_words(project, UP_WORDS if side else DOWN_WORDS), Glyphs(plain=False)
             )
         shown = out.getvalue().splitlines()
         assert len(shown) == len(lines) + sum(line.more > 0 for line in lines)

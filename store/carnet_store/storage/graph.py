@@ -468,6 +468,17 @@ class Graph:
         inside = None if numbers is None else set(numbers)
         return {no: texts[word] for no, word in rows if inside is None or no in inside}
 
+    def marked(self) -> dict[str, str]:
+        """Return what a recall concerns, by entity id: `recalled`, or `tainted` where it came of something recalled; empty where no recall stands."""
+        return self.remembered("marked", self._find_marked)
+
+    def _find_marked(self) -> dict[str, str]:
+        bad = {no for no in (self.find(one.entity) for one in self.project.recalls()) if no is not None}
+        if not bad:
+            return {}
+        tainted = self.reach(bad, 0, ALL) - bad
+        return {entity: "recalled" if no in bad else "tainted" for no, entity in self._ids(sorted(bad | tainted))}
+
     # -- further questions -----------------------------------------------------------------------------------------------
 
     def focus(

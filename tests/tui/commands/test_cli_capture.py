@@ -166,13 +166,14 @@ def test_start_makes_nothing_where_it_was_not_asked_to(machine: Any, real_tools:
     new = machine("Bo", identity=False)
     place = new.folder / "lab"
     shutil.copytree(real_tools / "mlflow-sqlite", place)
-    for words, code, told in (
-        (("start", "nosuch"), 2, "there is no folder"),
-        (("start", "mlflow.db"), 2, "there is no folder"),
-        (("--store", "elsewhere", "start", "--no-tui"), 2, "there is no store"),
-    ):
+    refused: tuple[tuple[tuple[str, ...], str], ...] = (
+        (("start", "nosuch"), "there is no folder"),
+        (("start", "mlflow.db"), "there is no folder"),
+        (("--store", "elsewhere", "start", "--no-tui"), "there is no store"),
+    )
+    for words, told in refused:
         said = new.call(*words, folder=place)
-        assert said.code == code and told in said.err, said.err
+        assert said.code == 2 and told in said.err, said.err
     (place / ".carnet").write_text("a file where the store would be")
     for words in (("start", "--no-tui"), ("init", "--project", "x")):
         said = new.call(*words, folder=place)

@@ -221,3 +221,37 @@ def test_everything_that_the_screens_declare_can_be_declared_here(line: Any) -> 
         line.ok("add", kind, f"a {kind}@3", "--from", "telco", "--attr", "owner=Farid")
         said = line.ok("lineage", f"a {kind}@3", "--json").json
         assert (said["node"]["kind"], said["node"]["attrs"]["owner"], said["ups"]) == (kind, "Farid", 1)
+
+
+def test_a_recall_is_told_in_every_form(line: Any) -> None:
+    """What is recalled and what came of it says so: the node with who and why, each line of lists and trees, every node of JSON."""
+    shown = line.ok("lineage", "telco", "--json").json
+    assert shown["node"]["standing"] == "" and {row["standing"] for row in shown["down"]} == {""}
+    line.ok("recall", "telco", "--reason", "ages of minors were exported by mistake")
+    own = " ".join(line.ok("lineage", "telco").out.split())
+    assert "recalled by Ana" in own and "ages of minors" in own
+    run = " ".join(line.ok("lineage", "r-013").out.split())
+    assert "tainted telco was recalled by Ana" in run and "dataset telco recalled" in run
+    assert "telco  recalled" in line.ok("lineage", "r-013", "--plain").out
+    tree = line.ok("lineage", "churn@2", "--tree").out.splitlines()
+    assert all(row.partition("  ↓")[0].endswith(("tainted", "recalled")) for row in tree[1:])
+    assert "churn@2  tainted" in line.ok("lineage", "kind:model").out
+    told = line.ok("lineage", "telco", "--json").json
+    assert told["node"]["standing"] == "recalled" and {row["standing"] for row in told["down"]} == {"tainted"}
+    assert {row["standing"] for row in line.ok("lineage", "kind:model", "--json").json["nodes"]} == {"tainted"}
+
+
+def test_a_decision_and_a_question_are_told_in_full(line: Any) -> None:
+    """R044: by their codes, with what they are about and where they are cited."""
+    line.ok("decide", "Which holdout?", "--choice", "the last month", "--reason", "It is what we will score.", "--about", "churn@2",
+            "--option", "a random tenth: it leaks")  # fmt: skip
+    line.ok("ask", "Is it complete?", "--about", "D-1")
+    said = line.ok("lineage", "D-1").out
+    assert said.startswith("D-1  the last month  decision:") and "a random tenth: it leaks" in said
+    assert "cited by    Q-1  Is it complete?" in said and "about       churn@2" in said
+    told = line.ok("lineage", "D-1", "--json").json
+    assert (told["code"], told["decision"]["choice"], told["about"][0]["title"]) == ("D-1", "the last month", "churn@2")
+    assert [one["code"] for one in told["cited"]["questions"]] == ["Q-1"]
+    asked = line.ok("lineage", "Q-1", "--json").json
+    assert (asked["state"], asked["about"][0]["id"], asked["replies"]) == ("open", told["id"], [])
+    assert "Is it complete?" in line.ok("lineage", "Q-1").out

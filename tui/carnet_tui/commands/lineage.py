@@ -17,6 +17,8 @@ from carnet_tui.commands.lineage_answers import (
     more,
     numbers_of,
     one_node,
+    out_marked,
+    recall_rows,
     row_of,
     say_diff,
     say_export,
@@ -24,7 +26,9 @@ from carnet_tui.commands.lineage_answers import (
     say_overview,
     say_why,
     single,
+    with_standing,
 )
+from carnet_tui.commands.subjects import SHAPE, cited, cited_rows, say_subject, subject_of
 from carnet_tui.glyphs import choose
 from carnet_tui.text import plural
 
@@ -56,7 +60,7 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     "carnet lineage --overview experiment",
     "carnet lineage '+churn@2' --export dot",
     shape='a node: {"node": {...}, "up": [{"id", "kind", "title", "relation", "hops"}], "down": [...], "ups": count, "downs": count, '
-    '"about": {"decisions": [id], "questions": [id], "handoffs": [id]}}. '
+    '"about": {"decisions": [id], "questions": [id], "handoffs": [id], "items": [{"handoff", "title", "item"}]}}. '
     f'A selection: {{"selection", "count", "nodes": [{_ROW}], "edges": [{{"src", "relation", "dst", "back"}}]}}. '
     '--tree: {"up": [{"line", "id", "kind", "title", "relation", "depth", "parent", "seen", "more", "back"}], "down": [...], "totals": {"up": {kind: count}, "down"}}. '
     '--why: {"first", "last", "turned", "between", "total", "complete", "paths": [[{"id", "kind", "title", "relation"}]], "choke": [...]}. '
@@ -64,7 +68,8 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     '--impact: {"node", "kinds": {kind: count}, "steps", "deployments", "stale": [{"handoff", "model", "from_stage", "to_stage", "signers": [[person, role]]}], "packages", "below", "not_judged"}. '
     '--column: {"column": {"holder", "field"}, "up": [{"line", "holder", "title", "field", "how", "depth", "seen", "more"}], "down": [...], "ups": count, "downs": count}; '
     "a holder that nobody declared is a name, not an id. "
-    '--overview: {"by", "groups": [[value, count]], "links": [[from, to, count]], "components": [size], "back", "strange"}',
+    '--overview: {"by", "groups": [[value, count]], "links": [[from, to, count]], "components": [size], "back", "strange"}. '
+    'Every node also has "standing": "recalled", "tainted" or "". ' + SHAPE,
 )
 @click.argument("node", type=NODE, required=False, default="", metavar="[NODE|SELECTION]")
 @click.option("--up", default=None, type=click.IntRange(1, 100_000), help="Follow what it comes from so many hops.")
@@ -109,6 +114,9 @@ def lineage(
     if not node and not overview and not export:
         raise click.UsageError("name a node or a selection; `--overview kind` shows all of it in the large")
     project = here.project()
+    if node and not chosen and (subject := subject_of(project, node)):
+        say_subject(here, project, subject)
+        return
     if why:
         say_why(here, project, node, why)
     elif diff:
@@ -153,9 +161,11 @@ def _node(here: Session, project: Project, entity: str, up: int | None, down: in
         sides[name] = rows[:limit]
     decisions, questions, handoffs = project.about(entity)
     if here.json:
-        console.out_json(
+        out_marked(
+            project,
             {"node": _facts(near.node), **sides, "ups": near.ups, "downs": near.downs,
-             "about": {"decisions": [d.id for d in decisions], "questions": [q.id for q in questions], "handoffs": handoffs}}
+             "about": {"decisions": [d.id for d in decisions], "questions": [q.id for q in questions], "handoffs": handoffs,
+                       "items": cited(project, entity)["items"]}}
         )  # fmt: skip
         return
     _show_node(project, near.node)
@@ -163,13 +173,14 @@ def _node(here: Session, project: Project, entity: str, up: int | None, down: in
         if sides[name] or not (up or down):
             console.out(f"{title} ({count})" if count else title)
             console.table(
-                [[row["relation"] or f"{row['hops']} hops", row["kind"], row["title"], row["id"]] for row in sides[name]]
+                [[row["relation"] or f"{row['hops']} hops", row["kind"], with_standing(project, row["id"], row["title"]), row["id"]] for row in sides[name]]
                 or [["nothing recorded"]],
                 indent="  ",
             )  # fmt: skip
     for title, lines in (
         ("DECISIONS", [[project.code(d.id), d.decision.choice, d.decision.question] for d in decisions]),
         ("QUESTIONS", [[project.code(q.id), q.state, q.question.text] for q in questions]),
+        ("EVIDENCE OF", cited_rows(project, entity)),
         ("HANDOFFS", [[project.look(h).checklist.gate.title, project.look(h).status.verdict, h] for h in handoffs]),
     ):
         if lines:
@@ -182,7 +193,7 @@ def _facts(node: Node) -> dict[str, Any]:
         "id": node.id, "kind": node.kind, "title": node.title, "name": node.name, "version": node.version,
         "attrs": dict(node.attrs), "digests": dict(node.digests), "params": dict(node.params),
         "metrics": console.plain(node.metrics), "criteria": console.plain(node.criteria), "missing": node.missing(),
-        "conflicts": node.conflicts, "t": node.t, "person": node.person,
+        "conflicts": node.conflicts, "t": node.t, "person": node.person, "source": node.source,
     }  # fmt: skip
 
 
@@ -196,7 +207,15 @@ def _told(name: str, value: object) -> str:
 def _show_node(project: Project, node: Node) -> None:
     console.out(f"{node.title}  {node.kind}  {node.id}")
     who = project.person_name(node.person)
-    rows = [["declared", f"by {who}, {console.moment(node.t)}"]]
+    rows = recall_rows(project, node.id)
+    if node.source is None:
+        rows.append(["declared", f"by {who}, {console.moment(node.t)}"])
+    else:  # the time is the source's, the name is whoever took it in
+        rows += [
+            ["time", console.moment(node.t)],
+            ["taken in by", who],
+            ["known as", f"{node.source[1]} in {node.source[0]}"],
+        ]
     rows += [[name, _told(name, value)] for name, value in sorted(node.attrs.items())]
     rows += [[name, digest] for name, digest in sorted(node.digests.items())]
     rows += [["param " + name, value] for name, value in sorted(node.params.items())]
@@ -226,7 +245,10 @@ def _plain(here: Session, project: Project, entity: str, up: int | None, down: i
         _say_set(project, _around(entity, sides), [no for no, _ in found], total, hops=[at for _, at in found])
         return
     console.table(
-        [[f"{at:+d}" if at else "0", row.kind, row.title, row.id] for row, (_, at) in zip(rows, found, strict=True)]
+        [
+            [f"{at:+d}" if at else "0", row.kind, with_standing(project, row.id, row.title), row.id]
+            for row, (_, at) in zip(rows, found, strict=True)
+        ]
     )
     more(total, len(found))
 
@@ -248,9 +270,9 @@ def _selection(
     if form == "tree":
         lines = graph.forest(numbers, limit=limit)
         if here.json:
-            console.out_json({"selection": text, "count": len(numbers), "up": _json_lines(lines)})
+            out_marked(project, {"selection": text, "count": len(numbers), "up": _json_lines(lines)})
             return
-        _draw(lines, _node_words(UP_WORDS), choose(here.env.environ))
+        _draw(lines, _node_words(project, UP_WORDS), choose(here.env.environ))
         more(len(numbers), len({line.row.id for line in lines}))
         return
     if here.json:
@@ -258,10 +280,11 @@ def _selection(
         return
     rows = graph.rows(numbers[:limit])
     if form == "plain":
-        console.table([[row.kind, row.title, row.id] for row in rows])
+        console.table([[row.kind, with_standing(project, row.id, row.title), row.id] for row in rows])
     else:
         console.table(
-            [[row.kind, row.title, console.day(row.t), row.id] for row in rows], ("kind", "name", "since", "id")
+            [[row.kind, with_standing(project, row.id, row.title), console.day(row.t), row.id] for row in rows],
+            ("kind", "name", "since", "id"),
         )
     more(len(numbers), len(rows))
     if not rows:
@@ -276,7 +299,7 @@ def _say_set(project: Project, text: str, numbers: Sequence[int], total: int, ho
     edges = [
         {"src": one.src, "relation": one.relation, "dst": one.dst, "back": one.back} for one in graph.links(numbers)
     ]
-    console.out_json({"selection": text, "count": total, "nodes": rows, "edges": edges})
+    out_marked(project, {"selection": text, "count": total, "nodes": rows, "edges": edges})
 
 
 # --- trees ----------------------------------------------------------------------------------------------------------
@@ -290,12 +313,12 @@ def _tree(here: Session, project: Project, entity: str, up: int | None, down: in
     trees = [(side, graph.tree(entity, up=side == "up", hops=hops, limit=limit), said) for side, hops, said in wanted]
     if here.json:
         both: dict[str, Any] = {side: _json_lines(lines) for side, lines, _ in trees}
-        console.out_json({**both, "totals": {"up": totals.up, "down": totals.down}})
+        out_marked(project, {**both, "totals": {"up": totals.up, "down": totals.down}})
         return
     for side, lines, said in trees:
         title, kinds = ("COMES FROM", totals.up) if side == "up" else ("CAME OF IT", totals.down)
         console.out(f"{title}  {counts(kinds)}")
-        _draw(lines, _node_words(said), choose(here.env.environ))
+        _draw(lines, _node_words(project, said), choose(here.env.environ))
 
 
 def _json_lines(lines: Sequence[Any]) -> list[dict[str, Any]]:
@@ -346,12 +369,13 @@ def _column(
             _draw(lines, told, choose(here.env.environ))
 
 
-def _node_words(said: Mapping[str, str]) -> Callable[[TreeLine], str]:
+def _node_words(project: Project, said: Mapping[str, str]) -> Callable[[TreeLine], str]:
     """Return what a line of a tree of nodes says; `said` has the words of the relations."""
 
     def words(line: TreeLine) -> str:
         named = ", ".join(said.get(one, one) for one in line.relation.split(", ")) if line.relation else ""
-        return f"{named} {line.row.kind} {line.row.title}".strip() + ("  closes a cycle" if line.back else "")
+        text = with_standing(project, line.row.id, f"{named} {line.row.kind} {line.row.title}".strip())
+        return text + ("  closes a cycle" if line.back else "")
 
     return words
 

@@ -76,6 +76,39 @@ def row_of(row: EntityRow, **more: Any) -> dict[str, Any]:
     return {"id": row.id, "kind": row.kind, "title": row.title, **more}
 
 
+def out_marked(project: Project, said: object) -> None:
+    """Write JSON in which every node (what has `id` and `kind`) says where it stands: `recalled`, `tainted`, or nothing."""
+    marked = project.graph.marked()
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [walk(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        found = {key: walk(one) for key, one in value.items()}
+        return {**found, "standing": marked.get(str(value["id"]), "")} if {"id", "kind"} <= value.keys() else found
+
+    console.out_json(walk(console.plain(said)))
+
+
+def with_standing(project: Project, entity: str, text: str) -> str:
+    """Return what is said of a node, with the word of a recall that concerns it."""
+    word = project.graph.marked().get(entity, "")
+    return f"{text}  {word}" if word else text
+
+
+def recall_rows(project: Project, entity: str) -> list[list[str]]:
+    """Return the recalls that concern a node, as lines of a table: who, when, why; of what it came from where that is recalled."""
+    rows = []
+    for one in project.taints(entity) if entity in project.graph.marked() else ():
+        said = f"by {project.person_name(one.person)}, {console.moment(one.t)}: {one.reason}"
+        own = one.entity == entity
+        rows.append(
+            ["recalled" if own else "tainted", said if own else f"{project.title(one.entity)} was recalled {said}"]
+        )
+    return rows
+
+
 def counts(kinds: Mapping[str, int]) -> str:
     """Return `41 nodes (12 dataset, 29 run)`."""
     total = sum(kinds.values())
@@ -103,7 +136,8 @@ def say_why(here: Session, project: Project, text: str, other: str) -> None:
             [row_of(row, relation=relation) for row, relation in zip(path, ("", *relations), strict=True)]
             for path, relations in zip(found.paths, found.relations, strict=True)
         ]
-        console.out_json(
+        out_marked(
+            project,
             {"first": row_of(found.first), "last": row_of(found.last), "turned": found.turned, "between": found.between,
              "total": found.total, "complete": found.complete, "paths": ways, "choke": [row_of(row) for row in found.choke]}
         )  # fmt: skip
@@ -134,7 +168,7 @@ def say_diff(here: Session, project: Project, text: str, other: str) -> None:
     """Write what differs between two nodes with all they come from."""
     found = project.graph.diff(one_node(project, text), one_node(project, other))
     if here.json:
-        console.out_json(found)
+        out_marked(project, found)
         return
     to = f" {choose(here.env.environ)['to']} "
     root = found.root
@@ -188,7 +222,8 @@ def say_impact(here: Session, project: Project, text: str) -> None:
     """Write what a change of a node would touch."""
     found = project.graph.impact(one_node(project, text))
     if here.json:
-        console.out_json(
+        out_marked(
+            project,
             {
                 "node": row_of(found.node), "kinds": found.kinds, "steps": found.steps,
                 "deployments": [row_of(row) for row in found.deployments],
@@ -228,7 +263,7 @@ def say_overview(here: Session, project: Project, text: str, by: str, up: int | 
     """Write the counts of the graph, or of a selection, collapsed by a property."""
     found = project.graph.overview(by, numbers_of(project, text, up, down))
     if here.json:
-        console.out_json(found)
+        out_marked(project, found)
         return
     none = f"(no {by.rpartition('.')[2]})"
     console.table([[f"{count:,}", value or none] for value, count in found.groups])

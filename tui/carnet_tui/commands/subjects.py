@@ -19,9 +19,15 @@ SHAPE: Final = (
 )
 
 
-def is_subject(entity: str) -> bool:
-    """Say whether an entity is a decision or a question."""
-    return entity.partition(":")[0] in ("decision", "question")
+def subject_of(project: Project, text: str) -> str:
+    """Return the decision or question that a code or an id names; empty where it names none."""
+    from carnet_store import NotFound, Usage
+
+    try:
+        entity = project.resolve(text)
+    except (NotFound, Usage):
+        return ""
+    return entity if entity.partition(":")[0] in ("decision", "question") else ""
 
 
 def cited(project: Project, entity: str) -> dict[str, Any]:
