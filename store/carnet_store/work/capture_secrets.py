@@ -20,6 +20,8 @@ CHUNK: Final = 4 << 20
 _CLEAN: Final[set[str]] = set()
 """Digests of bytes in which nothing was found."""
 _OVERLAP: Final = 4096
+SHORTEST: Final = 6
+"""Letters of a value from which on it is looked for everywhere: a shorter one stands in many a text by chance."""
 _FLAG: Final = re.compile(r"--?([A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
 _PAIR: Final = re.compile(r"([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 
@@ -59,12 +61,14 @@ def read_early(code: Code | None) -> None:
 
 def find(captured: Captured) -> list[Found]:
     """Return every secret in what would be recorded."""
-    return list(_scan(captured, take_out=False))
+    values = _values(captured)
+    return [*_scan(captured, take_out=False), *_echoes(captured, values, take_out=False)]
 
 
 def take_out(captured: Captured) -> list[Found]:
     """Replace every secret by `<redacted>`, drop the objects that hold one, count them in `redacted`; return what was found."""
-    found = list(_scan(captured, take_out=True))
+    values = _values(captured)
+    found = [*_scan(captured, take_out=True), *_echoes(captured, values, take_out=True)]
     captured.redacted += len(found)
     return found
 
@@ -145,6 +149,86 @@ def _branches(value: Any, where: str, take_out: bool) -> Iterator[Found]:
     elif isinstance(value, list):
         for at in range(len(value)):
             yield from _tree(value, at, where, take_out)
+
+
+# -- what repeats a secret ----------------------------------------------------------------------------------------------
+
+
+def _values(captured: Captured) -> dict[str, str]:
+    """Return the values that are secrets by their names, to where each stands: elsewhere nothing else tells them from other words."""
+    found: dict[str, str] = {}
+    argv = captured.attrs.get("argv")
+    if isinstance(argv, list):
+        for at, one in _in_words(argv):
+            found.setdefault(str(argv[at])[one.start : one.end], f"argument {at}")
+    for what, held in (("parameter", captured.params), ("environment variable", captured.attrs.get("env", {}))):
+        for name, text in held.items():
+            for one in secrets.search_value(name, text):
+                found.setdefault(text[one.start : one.end], f"{what} {name}")
+    return {value: where for value, where in found.items() if len(value) >= SHORTEST}
+
+
+def _echoes(captured: Captured, values: Mapping[str, str], *, take_out: bool) -> Iterator[Found]:
+    """Yield where else a secret's value stands: in other texts, in names, in the files that would be kept."""
+    if not values:
+        return
+    holders: list[tuple[str, Any]] = [("", captured.attrs), ("", captured.params)]
+    holders += [(f"{thing.kind} {thing.name}", thing.attrs) for thing in captured.things]
+    for where, held in holders:
+        yield from _repeated(held, where, values, take_out)
+    for thing in captured.things:
+        for field in ("name", "version"):
+            text = getattr(thing, field)
+            for value in [one for one in values if one in text]:
+                yield Found(f"{field} of a {thing.kind}", f"it repeats {values[value]}")
+                if take_out:
+                    setattr(thing, field, getattr(thing, field).replace(value, secrets.REDACTED))
+    for value in [one for one in values if one in captured.name]:
+        yield Found("name of the run", f"it repeats {values[value]}")
+        if take_out:
+            captured.name = captured.name.replace(value, secrets.REDACTED)
+    if take_out:
+        for value in values:
+            captured.notes = [note.replace(value, secrets.REDACTED) for note in captured.notes]
+    for rows in (captured.keep, *(thing.keep for thing in captured.things)):
+        dropped = []
+        for one in rows:
+            held_by = next((value for value in values if value in one.path or _holds(one, value)), "")
+            if held_by:
+                yield Found(one.path, f"it repeats {values[held_by]}")
+                dropped.append(one)
+        if take_out:
+            rows[:] = [one for one in rows if one not in dropped]
+
+
+def _repeated(held: Any, where: str, values: Mapping[str, str], take_out: bool) -> Iterator[Found]:
+    for key in list(held) if isinstance(held, dict) else range(len(held)) if isinstance(held, list) else ():
+        inner = held[key]
+        place = f"{where}, {key}" if where else str(key)
+        if not isinstance(inner, str):
+            yield from _repeated(inner, place, values, take_out)
+            continue
+        for value in [one for one in values if one in inner]:
+            if place.split(", ")[0] not in ("argv", "env") and not values[value].endswith(f" {key}"):
+                yield Found(place, f"it repeats {values[value]}")
+            if take_out:
+                held[key] = held[key].replace(value, secrets.REDACTED)
+
+
+def _holds(one: Kept, value: str) -> bool:
+    """Say whether the bytes of an object hold a text."""
+    wanted = value.encode()
+    if one.data is not None:
+        return wanted in one.data
+    if one.file is None:
+        return False
+    with one.file.open("rb") as handle:
+        rest = b""
+        while chunk := handle.read(CHUNK):
+            if wanted in rest + chunk:
+                return True
+            rest = chunk[-len(wanted) :]
+    return False
 
 
 # -- bytes to keep -------------------------------------------------------------------------------------------------------

@@ -346,3 +346,21 @@ def test_a_pipe_that_is_closed_is_the_commands_trouble(home: Any) -> None:
     assert done.stdout == "0\n"
     assert "carnet: run" in done.stderr
     assert "bug in Carnet" not in done.stderr
+
+
+def test_a_secret_is_taken_out_wherever_its_value_stands(home: Any) -> None:
+    """A value that only its name tells stands in files, logs and names too: their digests are known, the bytes stay here."""
+    (home.folder / "p.yaml").write_text("db:\n  password: correct-horse-battery\n")
+    (home.folder / "t.py").write_text(
+        "import sys\nopen('log.txt', 'w').write('used ' + sys.argv[2])\nopen('out-' + sys.argv[2], 'w')\n"
+    )
+    words = ("run", "--name", "r", "--params", "p.yaml", "--", "python3", "t.py", "--password", "hunter2secret")
+    stopped = home.call("run", "--params", "p.yaml", "--", "sh", "-c", "cat p.yaml p.yaml > copy.txt")
+    assert stopped.code == 125 and "copy.txt: it repeats parameter db.password" in stopped.err
+    assert "correct-horse" not in stopped.err and runs(home) == []
+    said = home.ok("run", "--redact", *words[1:])
+    assert "values redacted" in said.err
+    shown = home.ok("lineage", "r").out
+    assert "out-<redacted>" in shown and "hunter2secret" not in shown
+    held = b"".join(path.read_bytes() for path in (home.folder / ".carnet").rglob("*") if path.is_file())
+    assert b"correct-horse-battery" not in held and b"hunter2secret" not in held
