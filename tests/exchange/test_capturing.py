@@ -290,3 +290,23 @@ def test_an_end_that_was_told_stands(system: str, status: str, ended: int | None
     value, apart = merged(said(status="finished", ended=2), said(status="RUNNING"))
     assert (value["attrs"]["status"], value["attrs"].get("ended"), apart) == (status, ended, [])
     assert merged(said(status="RUNNING"), said(status="finished", ended=2))[0]["attrs"]["ended"] == 2
+
+
+def test_secrets_are_left_out_before_anything_is_signed(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """Known shapes in names, parameters, attributes; files that hold one are not kept, their digest is. Each is named in the plan."""
+    token = "ghp_" + "a1B2" * 9
+    thing = Thing(
+        Ref("run", "mlflow", "r"), "r", params={"hub": token, "lr": "0.1"}, attrs={"tags": {"note": [f"use {token}"]}}, where="run r",
+        keep=[Keep("patch", "x.patch", f"+a\n+key = '{token}'\n".encode()), Keep("plain", "y.txt", b"fine")],
+    )  # fmt: skip
+    made = take([thing])
+    assert [one.why for one in made.unread] == [
+        "parameter hub was left out: it holds what looks like a GitHub token",
+        "attribute tags, note was left out: it holds what looks like a GitHub token",
+        "x.patch (line 2) was left out: it holds what looks like a GitHub token",
+    ]
+    node = desk[1].node(Ref("run", "mlflow", "r").entity)
+    assert node is not None and node.params == {"hub": "<redacted>", "lr": "0.1"}
+    assert node.attrs["tags"] == {"note": ["use <redacted>"]} and "sha256" in node.attrs["patch"]["digests"]
+    held = b"".join(path.read_bytes() for path in desk[1].objects.root.rglob("*") if path.is_file())
+    assert token.encode() not in held and b"fine" in held

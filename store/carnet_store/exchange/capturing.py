@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from carnet_store.core import canonical
+from carnet_store.domain import secrets
 from carnet_store.errors import CarnetError, Invalid
 from carnet_store.exchange.importers import OWN, importer
 from carnet_store.exchange.importers.things import LONG_TEXT, Source, Thing, Unread, plain
@@ -186,8 +187,10 @@ def _settle_mentions(acts: Acts | None, made: CapturePlan) -> None:
 
 
 def _take(acts: Acts | None, made: CapturePlan, thing: Thing, *, mention: bool = False) -> None:
-    """Add one thing to a plan; what cannot stand in a ledger is noted and left out."""
+    """Add one thing to a plan; what cannot stand in a ledger, and what is a secret, is noted and left out."""
     blobs: list[bytes] = []
+    for place, what in _without_secrets(thing):
+        _note(made, Unread(thing.where or thing.name, f"{place} was left out: it holds what looks like {what}"))
     try:
         fact = _fact(thing, blobs)
     except CarnetError as error:
@@ -231,6 +234,49 @@ def _add(acts: Acts | None, made: CapturePlan, thing: Thing, fact: Fact, blobs: 
     elif not news.edges:
         return
     made._facts.write(canonical.encode([fact.entity, dict(fact.value), [list(edge) for edge in fact.edges]]) + b"\n")
+
+
+def _without_secrets(thing: Thing) -> list[tuple[str, str]]:
+    """Take known shapes of secrets out of a thing, and files that hold a secret; return (what was left out, what it seems to be).
+
+    A file's digest stays where its bytes do not. Histories of metrics hold names and numbers alone.
+    """
+    found: list[tuple[str, str]] = []
+
+    def clean(place: str, value: Any) -> Any:
+        if isinstance(value, str):
+            held = secrets.known_shapes(value)
+            if held:
+                found.append((place, held[0].what))
+            return secrets.redact(value, held) if held else value
+        if isinstance(value, dict):
+            return {key: clean(f"{place}, {key}", inner) for key, inner in value.items()}
+        return [clean(place, inner) for inner in value] if isinstance(value, list) else value
+
+    if secrets.known_shapes(f"{thing.name} {thing.version} {thing.params} {thing.attrs}"):
+        thing.name, thing.version = clean("its name", thing.name), clean("its version", thing.version)
+        thing.params = {name: clean(f"parameter {name}", text) for name, text in thing.params.items()}
+        thing.attrs = {name: clean(f"attribute {name}", value) for name, value in thing.attrs.items()}
+    kept = []
+    for one in thing.keep:
+        text = (
+            ""
+            if one.path.endswith("metrics.jsonl") or b"\0" in one.data[:8000]
+            else one.data.decode("utf-8", "replace")
+        )
+        held = secrets.search(text)
+        if held:
+            line = text.count("\n", 0, held[0].start) + 1
+            found.append((f"{one.path} (line {line})", held[0].what))
+            thing.attrs[one.name] = {
+                "path": one.path,
+                "left_out": held[0].what,
+                "digests": {"sha256": canonical.sha256_hex(one.data)},
+            }
+        else:
+            kept.append(one)
+    thing.keep = kept
+    return found
 
 
 def _fact(thing: Thing, blobs: list[bytes]) -> Fact:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from carnet_store.work import secrets
+from carnet_store.domain import secrets
+from carnet_store.domain.secrets import Secret
 from carnet_store.work.capture import Captured, Kept
 from carnet_store.work.capture_environment import chosen
-from carnet_store.work.secrets import Secret
 
 if TYPE_CHECKING:
     from carnet_store.work.capture_code import Code

@@ -61,7 +61,7 @@ def annotate(
     if list_:
         _show(here, project, document, _cells(here, project, document, raw))
     elif cell is not None:
-        from carnet_store.work import secrets
+        from carnet_store.domain import secrets
 
         cells = _cells(here, project, document, raw)
         source = cells[cell - 1].source if cell <= len(cells) else ""

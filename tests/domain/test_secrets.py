@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carnet_store.work import secrets
+from carnet_store.domain import secrets
 
 # Put together here, so that no scanner of this repository takes them for real ones.
 GITHUB = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"

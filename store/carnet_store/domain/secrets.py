@@ -105,6 +105,11 @@ def search(text: str) -> list[Secret]:
     return kept
 
 
+def known_shapes(text: str) -> list[Secret]:
+    """Return the secrets in a text that have a known shape, wherever they stand; names are not looked at."""
+    return sorted(_shapes(text), key=lambda one: one.start)
+
+
 def search_value(name: str, value: str) -> list[Secret]:
     """Return the secrets in a value that is known to belong to a name: an option, a variable, a parameter."""
     found = search(value)
