@@ -145,14 +145,10 @@ def code_snapshot(project: Project, model: str) -> Verdict:
                 gone.append(f"{code.title} has neither commit nor digest")
             elif state in (True, "true", "yes") and not held:
                 gone.append(f"{code.title} was changed when it ran, and the difference is not here")
-            elif state is None and not _all_held(project, used):
-                open_.append(
-                    f"nobody says whether {code.title} was unchanged when {run.title} ran"
-                    if code.attrs.get("commit")
-                    else f"{code.title} is known by its digest alone: no commit and no difference is here"
-                )
+            elif state is None and not any(one.digests for one in used):
+                open_.append(f"nobody says whether {code.title} was unchanged when {run.title} ran")
     if not (gone or open_) and not any(code.attrs.get("commit") for run in makers for code in _code_of(project, run)):
-        return Verdict("holds", ("every file of the code that ran is kept here",))
+        return Verdict("holds", ("the code that ran is known by its digests alone: no commit, no difference",))
     if gone or open_:
         return Verdict("fails" if gone else "unclear", tuple((gone or open_)[:20]))
     return Verdict("holds", ("every line that ran is in a commit or in the difference kept beside it",))
@@ -160,12 +156,6 @@ def code_snapshot(project: Project, model: str) -> Verdict:
 
 def _code_of(project: Project, run: Node) -> list[Node]:
     return _nodes(project, [e.dst for e in run.edges if e.relation == "used" and e.dst.startswith("code:")])
-
-
-def _all_held(project: Project, used: list[Node]) -> bool:
-    """Say whether the bytes of code that nobody calls unchanged are kept here, each by its digest."""
-    told = [one.digests["sha256"] for one in used if "sha256" in one.digests]
-    return bool(told) and all(project.objects.has(sha256) for sha256 in told)
 
 
 def notebooks_run(project: Project, model: str, linked: Iterable[str]) -> Verdict:
