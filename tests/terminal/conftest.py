@@ -24,8 +24,11 @@ PATIENCE = 20.0
 
 # pyte prints these instead of ignoring them: private modes, mode requests, device control strings.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1bP.*?\x1b\\", re.DOTALL)
-# Every escape sequence the app itself may write: CSI, and the toolkit's pointer shape. No other OSC, no DCS, APC, PM.
-_OWN = re.compile(rb"\x1b\[[0-9;?<>=$]*[A-Za-z]|\x1b\]22;[a-z-]*\x07")
+# Every escape sequence the app itself may write: CSI, the toolkit's pointer shape, and what `y` copies (but for the copy of
+# "evil", which the hostile texts try). No other OSC, no DCS, APC, PM.
+_OWN = re.compile(rb"\x1b\[[0-9;?<>=$]*[A-Za-z]|\x1b\]22;[a-z-]*\x07|\x1b\]52;c;(?!ZXZpbA==)[A-Za-z0-9+/]*={0,2}\x07")
+# The begin of one of these, where what was read last ends within it.
+_BEGUN = re.compile(rb"\x1b(\[[0-9;?<>=$]*|\](22?;?[a-z-]*|52?;?c?;?[A-Za-z0-9+/=]*)?)?\Z")
 _FOREIGN = re.compile(
     rb"[\x00-\x09\x0b-\x1f\x7f].{0,12}|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf"
 )
@@ -138,7 +141,7 @@ class Terminal:
 
     def foreign(self) -> list[bytes]:
         """Return what it wrote that steers, hides or reorders and is none of the app's own sequences."""
-        left = _OWN.sub(b"", self.raw).replace(b"\x1b[?2026$p", b"").replace(b"\r", b"")
+        left = _OWN.sub(b"", _BEGUN.sub(b"", self.raw)).replace(b"\x1b[?2026$p", b"").replace(b"\r", b"")
         return _FOREIGN.findall(left)
 
     def until(self, wanted: str | Callable[[Terminal], bool], patience: float = PATIENCE) -> Terminal:

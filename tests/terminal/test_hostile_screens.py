@@ -141,20 +141,25 @@ def press(one: Any, *keys: str) -> None:
 
 
 def leave(one: Any) -> None:
-    """Leave what has to be left by esc: at the top esc would end the program."""
+    """Leave what has to be left by esc. Each esc waits for what it does: one too many at the top would end the program."""
     for _ in range(3):
         before = one.text
-        if re.search(r"\besc\b(?! leaves no trace)", before):
-            one.send("escape")
-            for _ in range(50):  # the status line may tell of esc too, and then nothing changes
-                if one.text != before:
-                    break
-                one.pump(0.02)
-            one.settle(0.15)
+        if not re.search(r"\besc\b(?! leaves no trace)", before):
+            return
+        one.send("escape")
+        for _ in range(100):  # the status line may tell of esc too, and then nothing changes
+            if one.text != before:
+                break
+            one.pump(0.02)
+        else:
+            return
+        one.settle(0.15)
 
 
 def still_there(one: Any) -> None:
-    assert one._ended() is False, one.text
+    if one._ended():
+        one.settle()  # what it said last tells why
+    assert one._ended() is False, f"{one.text}\n{one.raw[-6000:].decode(errors='replace')}"
     assert "Traceback" not in one.text
     assert one.foreign() == []
 

@@ -14,6 +14,7 @@ from carnet_store.domain.filling import Proposal
 from carnet_store.errors import CarnetError
 from carnet_tui.answer_dialogs import names_of
 from carnet_tui.handoff_desk import HandoffDesk
+from carnet_tui.screen import still_here
 from carnet_tui.text import clean, plural
 from carnet_tui.views import item_view, proposal_view, words
 
@@ -94,7 +95,7 @@ class RecordSays(HandoffDesk):
         if not self._asking:
             self._asked = -1
             self._told.set()
-        if self.is_attached and (before is None or before.says != heard.says):
+        if still_here(self) and (before is None or before.says != heard.says):
             self.show_heard()
 
     def show_heard(self) -> None:

@@ -43,6 +43,14 @@ Path = tuple[Route, ...]
 """A place, and the subjects opened from it, outermost first."""
 
 
+def still_here(screen: Screen[Any]) -> bool:
+    """Whether a screen stands and is not being taken away.
+
+    What was asked for it may be answered while its parts are already going, one by one: then nobody is there to hear.
+    """
+    return screen.is_attached and screen.display
+
+
 class CarnetScreen(Screen[None]):
     """A screen within the furniture.
 
@@ -193,7 +201,7 @@ class CarnetScreen(Screen[None]):
             except CarnetError as error:
                 self.base.show_error(error)
                 return
-            if self.is_attached:
+            if still_here(self):
                 then(result)
 
         self.run_worker(run(), exit_on_error=True)

@@ -14,7 +14,7 @@ from carnet_store.errors import CarnetError
 from carnet_store.work.identity import PassphraseNeeded, WrongPassphrase
 from carnet_tui import frame_text
 from carnet_tui.screen import Path as RoutePath
-from carnet_tui.screen import Route
+from carnet_tui.screen import Route, still_here
 from carnet_tui.screens.beginning import begin_project, found_project, who_begins
 from carnet_tui.screens.subjects import SubjectScreen
 from carnet_tui.taking_in import Crossing, Read, Reading, cross, follow_search, read, write
@@ -248,18 +248,18 @@ class CaptureScreen(SubjectScreen):
             path = (Route("models"), Route("handoff", (crossing.handoff,)))
         elif newest and not where.made:
             path = (Route("lineage", (newest,)),)
-        if where.made or (self.is_attached and error is None):
+        if where.made or (still_here(self) and error is None):
             app.intent = "take_proposals" if crossing is not None else ""
         if where.made:
             app.set_desk(where.desk, path)
         else:
             app.use_project(where.ledger)
             app.refresh_facts()
-            if self.is_attached and error is None:
+            if still_here(self) and error is None:
                 app.visit(path)
         if error is not None:
             app.show_error(error)
-            if self.is_attached:
+            if still_here(self):
                 self._paint()
         if error is None or written is not None:
             app.say(said(written, crossing) + ("" if crossing or not self.opens else f" {NO_RUN}"))

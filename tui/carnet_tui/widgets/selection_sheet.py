@@ -21,6 +21,7 @@ from carnet_store.errors import CarnetError
 from carnet_tui.frame_text import Hint
 from carnet_tui.glyphs import Glyphs
 from carnet_tui.next_steps import on_screen
+from carnet_tui.screen import still_here
 from carnet_tui.text import Line, clean, fit_line, pad, width, wrap
 from carnet_tui.views import lineage_asked
 from carnet_tui.widgets.line_list import LineList, Rows
@@ -197,6 +198,10 @@ class SelectionSheet(Sheet[Offer]):
         else:
             self._select(event.value, self._turn)
 
+    def _ask(self, call: Callable[[Project], Any], then: Callable[[Any], None]) -> None:
+        """Read something; what is heard after the sheet was left is nobody's any more."""
+        self._read(call, lambda heard: then(heard) if still_here(self) else None)
+
     def _look_for(self, text: str, turn: int) -> None:
         """Offer nodes by name; then whatever these words were said of."""
         self._waits = True
@@ -228,9 +233,9 @@ class SelectionSheet(Sheet[Offer]):
                     )
                 self._enter()
                 if not self._slow:
-                    self._read(texts, lambda more: self._add(found, more, turn))
+                    self._ask(texts, lambda more: self._add(found, more, turn))
 
-        self._read(names, show)
+        self._ask(names, show)
 
     def _add(self, found: Sequence[Offer], more: list[Offer] | None, turn: int) -> None:
         if turn != self._turn:
@@ -253,7 +258,7 @@ class SelectionSheet(Sheet[Offer]):
     def _followed(self) -> None:
         """Look once more for what stands there: all texts can be searched now."""
         self._slow = False
-        text = self.query_one(Input).value.strip() if self.is_mounted else ""
+        text = self.query_one(Input).value.strip() if still_here(self) else ""
         if text and text != self._first and lineage_asked.is_words(text):
             self._turn += 1
             self._look_for(text, self._turn)
@@ -301,7 +306,7 @@ class SelectionSheet(Sheet[Offer]):
                 self._show(())
                 self._wrong(error.message, error.hint, 0)
 
-        self._read(count, show)
+        self._ask(count, show)
 
     def _wrong(self, message: str, hint: str, column: int) -> None:
         self._wants = False
