@@ -105,10 +105,10 @@ def show(
         raw[0] &= ~(termios.IXON | termios.IXOFF | termios.ICRNL | termios.INLCR | termios.IGNCR)
         raw[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)  # signals stay: ctrl+c must work while loading
         raw[6][termios.VMIN] = 1
+        frame.guard()  # before anything is changed: a signal may come at any moment
         termios.tcsetattr(keyboard, termios.TCSANOW, raw)
         drawn, cursor = frame_text.inbox_frame(chrome, inbox, cells, lines, glyphs)
         _write(screen, ENTER + paint(drawn[:lines], cursor, colour="NO_COLOR" not in os.environ))
-        frame.guard()
     except BaseException:
         frame.close()
         raise
