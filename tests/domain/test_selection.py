@@ -60,6 +60,8 @@ def word(text: str) -> Term:
         ("source:mlflow,since:14d", Meet((Term("source", "mlflow"), Term("since", "14d")))),
         ("dataset:a:b", Term("dataset", "a:b")),
         ('"c++"+', Hops(word("c++"), 0, ALL)),
+        ("kind:RUN", Term("kind", "run")),
+        ("Model:churn@7", Term("model", "churn@7")),
         ("v1.0..v1.1", Between(word("v1.0"), word("v1.1"))),
     ],
 )
@@ -80,6 +82,8 @@ def test_what_is_written_is_what_is_meant(text: str, tree: Node) -> None:
         ("knd:run", 1, "no field 'knd'", "Did you mean `kind:`?"),
         ("http://x", 1, "no field 'http'", "stands in quotes"),
         ("a kind:rnu", 8, "no kind 'rnu'", "Did you mean run?"),
+        ("kind:RNU", 6, "no kind 'RNU'", "Did you mean run?"),
+        ("KND:run", 1, "no field 'KND'", "Did you mean `kind:`?"),
         ("since:yesterday", 7, "no time", "14d"),
         ("since:2026-13-01", 7, "no time", "14d"),
         ("'abc", 1, "not closed", "same quote"),

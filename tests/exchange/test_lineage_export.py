@@ -67,15 +67,44 @@ def test_prov_has_entities_activities_and_the_relations_of_the_standard() -> Non
     assert all(re.fullmatch(r"[a-z]+:[A-Za-z0-9_.%-]+", key) for key in keys)
 
 
+def test_prov_has_parameters_metrics_and_lists() -> None:
+    """What a run was given and what it measured leaves with it, under names that PROV allows."""
+    run = ExportNode("run:r", "run", "r", attrs={"argv": ["a", "b"], "odd key": 1, "long": ["x" * 5_000], "none": None},
+                     params={"opt.lr": "0.1", "größe/x": "5"}, metrics=[("auc@holdout", "0.84"), ("auc", "NaN")])  # fmt: skip
+    found = json.loads(export("prov", LEDGER, [run], []))["activity"]["ledger:run-r"]
+    assert {name: value for name, value in found.items() if name.startswith("carnet:")} == {
+        "carnet:attr.argv": '["a", "b"]', "carnet:attr.odd%20key": 1, "carnet:param.opt.lr": "0.1",
+        "carnet:param.gr%C3%B6%C3%9Fe%2Fx": "5", "carnet:metric.auc%40holdout": "0.84", "carnet:metric.auc": "NaN",
+    }  # fmt: skip
+
+
 def test_a_table_opens_in_a_spreadsheet_and_runs_nothing() -> None:
     """Every edge and every node without one is a row; a name that begins like a formula is set off."""
     more = [*nodes(), ExportNode("code:c", "code", "=cmd|'/c calc'!A1")]
     rows = list(csv.reader(io.StringIO(export("csv", LEDGER, more, edges()))))
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 1 + 7 + 2
-    assert ["dataset:d", "from", "dataset:far", "yes"] in [[row[0], *row[6:]] for row in rows]
+    assert ["dataset:d", "from", "dataset:far", "yes", ""] in [[row[0], *row[6:]] for row in rows]
     assert next(row for row in rows if row[0] == "code:c")[2] == "'=cmd|'/c calc'!A1"
     assert not any(cell[:1] in ("=", "+", "-", "@") for row in rows for cell in row)
+
+
+def test_what_a_recall_concerns_says_so_in_every_format() -> None:
+    """The word stands at the node, and nowhere where no recall stands."""
+    some = [
+        ExportNode("dataset:d", "dataset", "telco", standing="recalled"),
+        ExportNode("run:r", "run", "train", standing="tainted"),
+        ExportNode("code:c", "code", "repo"),
+    ]
+    edge = [ExportEdge("run:r", "used", "dataset:d")]
+    found = json.loads(export("prov", LEDGER, some, edge))
+    assert found["entity"]["ledger:dataset-d"]["carnet:standing"] == "recalled"
+    assert found["activity"]["ledger:run-r"]["carnet:standing"] == "tainted"
+    assert "carnet:standing" not in found["entity"]["ledger:code-c"]
+    assert r'label="dataset\ntelco\nrecalled"' in export("dot", LEDGER, some, edge)
+    assert '"run<br/>train<br/>tainted"' in export("mermaid", LEDGER, some, edge)
+    rows = {row["id"]: row["standing"] for row in csv.DictReader(io.StringIO(export("csv", LEDGER, some, edge)))}
+    assert rows == {"dataset:d": "recalled", "run:r": "tainted", "code:c": ""}
 
 
 def test_pictures_name_what_closes_a_cycle_and_escape_names() -> None:

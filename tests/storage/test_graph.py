@@ -182,6 +182,41 @@ def test_terms_name_what_they_say(small: Small, opened: Open) -> None:
         graph.select("(")
 
 
+def test_capitals_of_a_name_do_not_matter_where_nothing_is_called_just_so(small: Small, opened: Open) -> None:
+    """Bare, of a kind, by `name:`; what is called just so goes before it, and letters beyond ASCII fold too."""
+    graph = opened(small.store).graph
+    for text in ("CHURN@7", "Churn", "model:CHURN@7", "model:Churn", "name:CHURN"):
+        assert small.names(graph, text) == ["churn"], text
+    assert small.names(graph, "TELCO") == ["telco"], "a name goes before a text within names"
+    small.store.declare("dataset", "Telco")
+    small.store.declare("dataset", "Größe")
+    assert small.names(graph, "Telco") == small.names(graph, "name:Telco") == ["Telco"]
+    assert small.names(graph, "TELCO") == small.names(graph, "name:TELCO") == ["Telco", "telco"]
+    assert small.names(graph, "GRÖSSE") == small.names(graph, "name:größe") == ["Größe"]
+    assert small.names(graph, "name:nothing") == []
+
+
+def test_a_slip_is_offered_the_name_close_by(small: Small, opened: Open) -> None:
+    """By name, by name and version, of the kind that was asked for; far from everything it is only told."""
+    graph = opened(small.store).graph
+    small.store.declare("model", "risk model", version="v1.1.0")
+    for text, wanted in (
+        ("chrun", "churn"), ("churn@8", "churn@7"), ("model:churm", "churn"), ("RISK-MODEL@v1.1.1", '"risk model@v1.1.0"'), ("dataset:telko", "telco"),
+    ):  # fmt: skip
+        with pytest.raises(NotFound) as caught:
+            graph.select(f'"{text}"' if ":" not in text else text)
+        assert caught.value.hint == f"did you mean {wanted}?", text
+    for text in ("zzzzzzzz", "dataset:chrun", "id:chrun"):
+        with pytest.raises(NotFound) as caught:
+            graph.select(text)
+        assert "carnet list" in caught.value.hint, text
+
+
+def test_stages_are_those_at_which_somebody_stands(small: Small, opened: Open) -> None:
+    """A version that crossed no gate stands at research."""
+    assert opened(small.store).graph.stages() == ["research"]
+
+
 def test_what_is_recalled_and_what_came_of_it_are_selections(small: Small, opened: Open) -> None:
     """A recall that stands is found, with everything it taints; what was kept before follows new events."""
     graph = opened(small.store).graph

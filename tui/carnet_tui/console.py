@@ -5,6 +5,7 @@ Text passes `text.clean`, JSON is plain ASCII with escapes, so that both are saf
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -30,10 +31,16 @@ def out(line: str = "") -> None:
 
 
 def talk(line: str) -> None:
-    """Write a line of talk to stderr, cleaned."""
+    """Write a line of talk to stderr, cleaned. Where nobody can hear it, what was done stands all the same, and so does its exit code."""
     sys.stdout.flush()
-    sys.stderr.write(clean(line) + "\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(clean(line) + "\n")
+        sys.stderr.flush()
+    except (
+        OSError,
+        ValueError,
+    ):  # the terminal is gone, the disk is full: what waits in that stream would fail us again at the end
+        sys.stderr = io.StringIO()
 
 
 def raw(text: str) -> None:

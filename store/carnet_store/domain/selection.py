@@ -336,18 +336,21 @@ class _Parser:
             if not key:
                 raise self._error(f"`{head}.` has no key", f"Write {head}.KEY:VALUE.", at)
             return word
-        if word in FIELDS or word in NODES:
-            return word
+        low = word.lower()
+        if low in FIELDS or low in NODES:
+            return low
         known = (*FIELDS, *NODES, *(f"{one}.KEY" for one in KEYED))
-        near = get_close_matches(word, known, 1)
+        near = get_close_matches(low, known, 1)
         hint = f"Did you mean `{near[0]}:`?" if near else f"Fields: {', '.join(known)}."
         raise self._error(
             f"there is no field {word!r}", f'{hint} A name that holds a colon stands in quotes: "a:b".', at
         )
 
     def _checked(self, field: str, value: str, at: int) -> str:
-        if field == "kind" and value not in NODES:
-            near = get_close_matches(value, NODES, 2)
+        if field == "kind" and value.lower() in NODES:
+            return value.lower()
+        if field == "kind":
+            near = get_close_matches(value.lower(), NODES, 2)
             known = " or ".join(near) if near else ", ".join(NODES)
             raise self._error(f"there is no kind {value!r}", f"Did you mean {known}?", at)
         if field == "since" and since(value, 0) is None:

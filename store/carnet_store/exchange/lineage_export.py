@@ -19,14 +19,18 @@ from carnet_store.errors import Usage
 
 ACTIVITIES: Final = frozenset({"run", "check", "review", "drill"})
 """Kinds that are activities in PROV; all others are entities."""
+LONG_TEXT: Final = 4_000
+"""Characters of a list or an object among the attributes that leave, as JSON."""
 NAMESPACE: Final = "https://w3id.org/carnet/"
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _PLAIN_IN_MERMAID: Final = re.compile(r"[A-Za-z0-9 @._/-]")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportNode:
-    """A node as it leaves: `t` in ms (0: unknown), `person` the id and `who` the name of who declared it; `declared` false: only referred to."""
+    """A node as it leaves: `t` in ms (0: unknown), `person` the id and `who` the name of who declared it; `declared` false: only referred to.
+
+    `metrics` are (name with split and slice, decimal text). `standing` is the word of a recall that concerns it: `recalled`, or `tainted` where it came of something recalled.
+    """
 
     id: str
     kind: str
@@ -38,6 +42,9 @@ class ExportNode:
     digests: Mapping[str, str] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
     declared: bool = True
+    standing: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Sequence[tuple[str, str]] = ()
 
     @property
     def title(self) -> str:
@@ -147,6 +154,8 @@ def _attributes(node: ExportNode) -> dict[str, Any]:
         "prov:type": {"$": f"carnet:{_local(node.kind)}", "type": "prov:QUALIFIED_NAME"},
         "prov:label": node.title,
     }
+    if node.standing:
+        found["carnet:standing"] = node.standing
     if not node.declared:
         return found | {"carnet:declared": False}
     if node.version:
@@ -157,8 +166,13 @@ def _attributes(node: ExportNode) -> dict[str, Any]:
     for name, value in node.digests.items():
         found[f"carnet:digest.{_local(name)}"] = value
     for name, value in node.attrs.items():
-        if _WORD.fullmatch(name) and isinstance(value, str | int | bool):
-            found[f"carnet:attr.{name}"] = value
+        if isinstance(value, str | int | bool):
+            found[f"carnet:attr.{_escaped(name)}"] = value
+        elif value is not None and len(text := json.dumps(value, ensure_ascii=False, sort_keys=True)) <= LONG_TEXT:
+            found[f"carnet:attr.{_escaped(name)}"] = text
+    for word, pairs in (("param", node.params.items()), ("metric", node.metrics)):
+        for name, text in pairs:
+            found[f"carnet:{word}.{_escaped(name)}"] = text
     if node.kind in ACTIVITIES:
         for name, role in (("started", "startTime"), ("ended", "endTime")):
             ms = node.attrs.get(name)
@@ -217,7 +231,7 @@ def dot(ledger: str, nodes: Sequence[ExportNode], edges: Sequence[ExportEdge]) -
     for node in nodes:
         shape = f", shape={_SHAPES[node.kind]}" if node.kind in _SHAPES else ""
         style = "" if node.declared else ", style=dashed"
-        label = f"{_in_dot(node.kind)}\\n{_in_dot(node.title)}"
+        label = "\\n".join(_in_dot(text) for text in (node.kind, node.title, node.standing) if text)
         lines.append(f'  {names[node.id]} [label="{label}", tooltip="{_in_dot(node.id)}"{shape}{style}];')
     for (first, last), (relations, back) in _flows(edges).items():
         more = ", style=dashed, color=red, constraint=false" if back else ""
@@ -235,7 +249,8 @@ def mermaid(ledger: str, nodes: Sequence[ExportNode], edges: Sequence[ExportEdge
     lines = [f"%% ledger {ledger}", "flowchart LR"]
     for node in nodes:
         left, right = _MERMAID.get(node.kind, ("[", "]"))
-        lines.append(f'  {names[node.id]}{left}"{_in_mermaid(node.kind)}<br/>{_in_mermaid(node.title)}"{right}')
+        label = "<br/>".join(_in_mermaid(text) for text in (node.kind, node.title, node.standing) if text)
+        lines.append(f'  {names[node.id]}{left}"{label}"{right}')
     for (first, last), (relations, back) in _flows(edges).items():
         arrow = "-.->" if back else "-->"
         lines.append(f"  {names[first]} {arrow}|{_in_mermaid(', '.join(relations))}| {names[last]}")
@@ -253,7 +268,7 @@ def _in_mermaid(text: str) -> str:
 
 # --- a table --------------------------------------------------------------------------------------------------------
 
-COLUMNS: Final = ("id", "kind", "name", "version", "declared", "by", "relation", "to", "closes_cycle")
+COLUMNS: Final = ("id", "kind", "name", "version", "declared", "by", "relation", "to", "closes_cycle", "standing")
 
 
 def table(ledger: str, nodes: Sequence[ExportNode], edges: Sequence[ExportEdge]) -> str:
@@ -268,7 +283,7 @@ def table(ledger: str, nodes: Sequence[ExportNode], edges: Sequence[ExportEdge])
         about = [node.id, node.kind, node.name, node.version, moment(node.t) if node.declared else "", node.who]
         ends = [(edge.relation, edge.dst, "yes" if edge.back else "") for edge in of.get(node.id, ())]
         for rest in ends or [("", "", "")]:
-            writer.writerow([_cell(text) for text in (*about, *rest)])
+            writer.writerow([_cell(text) for text in (*about, *rest, node.standing)])
     return out.getvalue()
 
 

@@ -165,6 +165,14 @@ class Graph:
         """
         return self.ordered(selecting.find(self, parse(chosen) if isinstance(chosen, str) else chosen))
 
+    def alike(self, name: str) -> list[int]:
+        """Return the nodes whose name, or name and version, is this one but for capitals, newest first."""
+        return self.ordered(selecting.alike(self, "", name))
+
+    def stages(self) -> list[str]:
+        """Return the stages at which model versions stand, by name."""
+        return sorted(set(selecting.stages(self).values()))
+
     # -- closures --------------------------------------------------------------------------------------------------------
 
     def levels(self, numbers: Iterable[int], *, up: bool, hops: int = ALL, most: int = 0) -> list[list[int]]:

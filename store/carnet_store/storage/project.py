@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from carnet_store.storage.citing import Citations
     from carnet_store.storage.completing import Report
     from carnet_store.storage.graph import Graph
+
+_SHA256 = re.compile(rb'"([0-9a-f]{64})"')
 
 
 class TemplateReader(Protocol):
@@ -200,6 +203,26 @@ class Project:
             (*values, limit, start),
         )
         return [EntityRow(*row) for row in rows]
+
+    def of_bytes(self, wanted: Collection[str], *kinds: str) -> dict[str, list[str]]:
+        """Return the entities of these kinds by the SHA-256 of their bytes, as far as it is one of `wanted`; first declared first."""
+        if not wanted:
+            return {}
+        few = list(wanted) if len(wanted) <= 8 else ['"sha256":"']
+        rows = self.ledger.db.execute(
+            "SELECT DISTINCT e.id, c.value FROM entity e JOIN change c ON c.entity = e.no WHERE c.live = 1"  # noqa: S608 (own words)
+            f" AND e.kind IN ({', '.join('?' * len(kinds))}) AND ({' OR '.join(['instr(c.value, ?) > 0'] * len(few))}) ORDER BY e.no",
+            (*kinds, *(one.encode() for one in few)),
+        )
+        found: dict[str, list[str]] = {}
+        for entity, value in rows:
+            if not any(one.decode() in wanted for one in _SHA256.findall(value)):
+                continue
+            node = self.node(entity)
+            sha256 = node.digests.get("sha256", "") if node is not None else ""
+            if sha256 in wanted and entity not in found.setdefault(sha256, []):
+                found[sha256].append(entity)
+        return found
 
     @staticmethod
     def _kinds(kinds: Sequence[str]) -> tuple[str, tuple[object, ...]]:

@@ -1,13 +1,14 @@
 """What the terms of a selection name in a ledger, and the attribute values that terms and overviews ask for.
 
-A term that names a node (a word, `KIND:name`, `id:`) and finds none is an error with its column: it is a slip of the pen. A term that asks for
-a property may find nothing.
+A term that names a node (a word, `KIND:name`, `id:`) and finds none is an error with its column: it is a slip of the pen, and a name close by is
+offered. A term that asks for a property may find nothing. Capitals of a name do not matter where nothing is called exactly so.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,13 @@ RECALLED: Final = "recalled"
 """`status:recalled`: a recall of it stands."""
 TAINTED: Final = "tainted"
 """`status:tainted`: it came of something whose recall stands."""
+
+LOOKED_AT: Final = 5_000
+"""Names, the newest, among which one close to a slip is looked for."""
+SLIPS: Final = 4
+"""By how many letters such a name may be longer or shorter."""
+CLOSE: Final = 0.75
+"""How much of a name has to agree, 0 to 1."""
 
 _marks = ",".join("?" * len(NODES))
 _OURS: Final = f"kind IN ({_marks})"
@@ -80,7 +88,9 @@ def _term(graph: Graph, term: Term) -> set[int]:
         found = _named(graph, field, value)
         if not found and "*" not in value:
             what = f"no {field} is called" if field in NODES else "there is no node"
-            raise NotFound(f"{what} {value!r} (column {term.column})", "`carnet list` shows what there is")
+            near = close_to(graph, field, value) if field != "id" else ""
+            hint = f"did you mean {near}?" if near else "`carnet list` shows what there is"
+            raise NotFound(f"{what} {value!r} (column {term.column})", hint)
         return found
     if field == "person":
         try:
@@ -117,9 +127,40 @@ def _named(graph: Graph, field: str, value: str) -> set[int]:
             first = f"{kind}:{value}"
             found |= _numbers(graph, "SELECT no FROM entity WHERE id >= ? AND id < ?", (first, first + "g"))
         found = graph.lineage(found)
+    found = found or alike(graph, field, value)
     if not found and not field:
         found = within_names(graph, value)
     return found
+
+
+def alike(graph: Graph, kind: str, value: str, *, versions: bool = True) -> set[int]:
+    """Return the nodes (of a kind; empty is any) whose name, or name and version, is a text but for capitals."""
+    where, values = ("kind = ?", (kind,)) if kind in NODES else (_OURS, NODES)
+    sql = f"SELECT no, name, version FROM entity WHERE {where} AND birth IS NOT NULL"  # noqa: S608 (own words)
+    if value.isascii():  # SQLite folds the letters of ASCII; of others Python knows more
+        sql += " AND (name = ? COLLATE NOCASE OR name || '@' || version = ? COLLATE NOCASE)"
+        values = (*values, value, value)
+    wanted = value.casefold()
+    return {
+        int(no)
+        for no, name, version in graph.db.execute(sql, values)
+        if wanted == name.casefold() or (versions and version and wanted == f"{name}@{version}".casefold())
+    }
+
+
+def close_to(graph: Graph, kind: str, value: str) -> str:
+    """Return a name close to a text that names nothing, as a selection spells it; empty where none is."""
+    where, values = ("kind = ?", (kind,)) if kind in NODES else (_OURS, NODES)
+    shown = "CASE WHEN version = '' THEN name ELSE name || '@' || version END"
+    for part in (shown, "name") if "@" in value else ("name", shown):
+        sql = (
+            f"SELECT {part} FROM entity WHERE {where} AND birth IS NOT NULL AND name <> ''"  # noqa: S608 (own words)
+            f" AND abs(length({part}) - ?) <= {SLIPS} ORDER BY t DESC LIMIT {LOOKED_AT}"
+        )
+        names = {name.casefold(): name for (name,) in graph.db.execute(sql, (*values, len(value)))}
+        if near := get_close_matches(value.casefold(), names, 1, CLOSE):
+            return selection.quoted(names[near[0]])
+    return ""
 
 
 def within_names(graph: Graph, value: str) -> set[int]:
@@ -150,7 +191,9 @@ def _of_name(graph: Graph, term: Term) -> set[int]:
     sign, value = ("LIKE", _like(term.value)) if "*" in term.value else ("=", term.value)
     escape = " ESCAPE '\\'" if sign == "LIKE" else ""
     sql = f"SELECT no FROM entity WHERE {_OURS} AND birth IS NOT NULL AND name {sign} ?{escape}"  # noqa: S608 (own words)
-    return _numbers(graph, sql, (*NODES, value))
+    return _numbers(graph, sql, (*NODES, value)) or (
+        set() if "*" in term.value else alike(graph, "", term.value, versions=False)
+    )
 
 
 def _since(graph: Graph, term: Term) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_tree_draws_each_node_once_and_points_at_it(line: Any) -> None:
     """R061: up by default; a later mention names the line; hops fold what lies further, with its count."""
     said = line.ok("lineage", "churn@2", "--tree").out.splitlines()
     assert said == [
-        "COMES FROM  3 nodes (2 dataset, 1 run)",
+        "COMES FROM  3 nodes (2 datasets, 1 run)",
         "1 model churn@2",
         "2 └─ made by run r-013",
         "3    ├─ used dataset telco eu",
@@ -147,7 +148,7 @@ def test_impact_counts_what_came_of_it_and_names_packages(line: Any) -> None:
     """Deployments first; handoffs whose package holds it, or of what came of it."""
     line.ok("handoff", "open", "churn@2")
     said = line.ok("lineage", "telco", "--impact").out
-    assert said.splitlines()[0] == "dataset telco   came of it: 6 nodes (1 deployment, 1 dataset, 2 run, 2 model)"
+    assert said.splitlines()[0] == "dataset telco   came of it: 6 nodes (1 deployment, 1 dataset, 2 runs, 2 models)"
     assert "no sign-off would turn stale" in said and "churn@2, research to engineering  package holds it" in said
     assert "DEPLOYMENTS\n  eu rollout" in said
     found = line.ok("lineage", "telco", "--impact", "--json").json
@@ -255,3 +256,152 @@ def test_a_decision_and_a_question_are_told_in_full(line: Any) -> None:
     asked = line.ok("lineage", "Q-1", "--json").json
     assert (asked["state"], asked["about"][0]["id"], asked["replies"]) == ("open", told["id"], [])
     assert "Is it complete?" in line.ok("lineage", "Q-1").out
+
+
+def test_a_recall_is_told_by_ways_differences_impact_overviews_exports_and_lists(line: Any) -> None:
+    """Every further form says it too, in words and in JSON; nothing is said where no recall stands."""
+    quiet = [("telco", "--why", "churn@2"), ("churn@1", "--diff", "churn@2"), ("telco", "--impact"), ("--overview", "kind"), ("telco", "--export", "csv")]  # fmt: skip
+    for words in quiet:
+        said = line.ok("lineage", *words).out
+        assert "recalled" not in said and "tainted" not in said, words
+    line.ok("handoff", "open", "churn@2")
+    line.ok("recall", "telco", "--reason", "ages of minors were exported by mistake")
+    why = line.ok("lineage", "telco", "--why", "churn@2").out.splitlines()
+    assert why[0].startswith("dataset telco (recalled) › model churn@2 (tainted)")
+    assert why[1] == " 1  telco (recalled) › used by run r-013 (tainted) › made model churn@2 (tainted)"
+    assert why[-1] == "on every way: run r-013 (tainted)"
+    diff = line.ok("lineage", "churn@1", "--diff", "churn@2").out
+    assert diff.startswith("model churn@1 (tainted) › churn@2 (tainted)") and "+ dataset telco eu (tainted)" in diff
+    found = line.ok("lineage", "churn@1", "--diff", "churn@2", "--json").json
+    assert found["root"]["left"]["standing"] == found["added"][0]["thing"]["standing"] == "tainted"
+    impact = line.ok("lineage", "telco", "--impact").out
+    assert impact.startswith("dataset telco (recalled)   came of it") and "churn@2 (tainted), research to" in impact
+    assert "eu rollout  tainted" in impact
+    assert "recalled: 1, tainted: 6" in line.ok("lineage", "--overview", "kind").out
+    assert line.ok("lineage", "+churn@1", "--overview", "kind", "--json").json["recalls"] == {
+        "recalled": 1,
+        "tainted": 2,
+    }
+    table = csv.DictReader(io.StringIO(line.ok("lineage", "--export", "csv").out))
+    told = {row["name"] + row["version"]: row["standing"] for row in table}
+    assert (told["telco"], told["churn2"], told["eu rollout"]) == ("recalled", "tainted", "tainted")
+    assert "telco\\nrecalled" in line.ok("lineage", "telco", "--export", "dot").out
+    assert "churn@2  tainted" in line.ok("list", "models").out
+    assert {row["standing"] for row in line.ok("list", "models", "--json").json["rows"]} == {"tainted"}
+    assert "telco  recalled" in line.ok("find", "telco").out
+    hits = {row["title"]: row["standing"] for row in line.ok("find", "telco", "--json").json}
+    assert (hits["telco"], hits["telco eu"]) == ("recalled", "tainted")
+
+
+def test_a_recall_is_told_at_the_lines_of_a_column(line: Any) -> None:
+    """What holds a column stands as it stands."""
+    line.ok("describe", "telco", "schema=customer: string, tenure: int")
+    origins = {"months": [{"dataset": "telco", "field": "tenure"}]}
+    line.ok("describe", "telco eu", f"columns={json.dumps(origins)}")
+    line.ok("recall", "telco", "--reason", "ages of minors were exported by mistake")
+    said = line.ok("lineage", "telco", "--column", "tenure").out.splitlines()
+    assert (said[1], said[-1]) == ("tenure  of telco  recalled", "└─ months  of telco eu  tainted")
+    told = line.ok("lineage", "telco", "--column", "tenure", "--json").json
+    assert told["column"]["standing"] == told["up"][0]["standing"] == "recalled"
+    assert [row["standing"] for row in told["down"]] == ["recalled", "tainted"]
+
+
+def test_an_export_of_one_node_is_the_set_of_the_list(line: Any) -> None:
+    """Without hops one each way, with its edges, whichever format; with hops, those."""
+    for hops in ((), ("--up", "2")):
+        listed = line.ok("lineage", "r-013", "--plain", *hops, "--json").json
+        table = list(csv.DictReader(io.StringIO(line.ok("lineage", "r-013", *hops, "--export", "csv").out)))
+        assert {row["id"] for row in table} == {row["id"] for row in listed["nodes"]}
+        assert sum(bool(row["relation"]) for row in table) == len(listed["edges"]) > 0
+    assert line.ok("lineage", "r-013", "--export", "dot").out.count("->") == 4
+    assert line.ok("lineage", "r-013", "--export", "mermaid").out.count("-->") == 4
+    assert len(json.loads(line.ok("lineage", "r-013", "--export", "prov").out)["used"]) == 2
+    one = csv.DictReader(io.StringIO(line.ok("lineage", "model:churn@2", "--export", "csv").out))
+    assert [row["name"] for row in one] == ["churn"], "a selection is what it says"
+
+
+def test_an_overview_by_project_counts_every_project_of_the_store(line: Any) -> None:
+    """As on the screen; no project has to be chosen for it."""
+    line.ok("init", "--project", "second", "--team", "research")
+    first, second = line.ok("lineage", "--overview", "project").out.splitlines()
+    assert first == "8  churn   1 deployment, 2 datasets, 2 runs, 2 models, 1 set of criteria"
+    assert second == "0  second  nothing recorded"
+    found = line.ok("lineage", "--overview", "project", "--json").json
+    assert found["groups"] == [["churn", 8], ["second", 0]]
+    assert (found["projects"][0]["kinds"]["run"], found["projects"][1]["kinds"]) == (2, {})
+    wrong = line.call("lineage", "kind:run", "--overview", "project")
+    assert wrong.code == 2 and "every project of the store" in wrong.err
+
+
+def test_a_dataset_tells_how_fresh_it_is_and_who_uses_it(line: Any) -> None:
+    """What the catalogue's entry says, by command; other kinds have no entry."""
+    told = line.ok("lineage", "telco", "--json").json
+    assert told["catalogue"]["users"] == {"model": 2, "deployment": 1, "run": 2, "dataset": 1}
+    assert told["catalogue"]["fresh"] == {"t": told["node"]["t"], "by": "declared", "run": ""}
+    said = " ".join(line.ok("lineage", "telco").out.split())
+    assert "users 2 models, 1 deployment, 2 runs, 1 dataset" in said and ", declared users" in said
+    line.ok("add", "dataset", "scores")
+    line.ok("link", "r-013", "made", "scores")
+    made = line.ok("lineage", "scores", "--json").json["catalogue"]
+    assert made["fresh"]["by"].startswith("made by r-013") and made["fresh"]["run"].startswith("run:")
+    assert made["users"] == {} and "nothing came of it" in line.ok("lineage", "scores").out
+    assert "catalogue" not in line.ok("lineage", "r-013", "--json").json
+
+
+def test_names_and_stages_that_are_not_there_are_met_halfway(line: Any) -> None:
+    """Capitals, slips, stages nobody stands at."""
+    assert line.ok("lineage", "CHURN@2", "--json").json["node"]["title"] == "churn@2"
+    assert titles(line.ok("lineage", "model:CHURN@2", "--json")) == {"churn@2"}
+    slip = line.call("lineage", "chrun@2")
+    assert (slip.code, slip.last) == (2, "Next: did you mean churn@2?")
+    for more in ((), ("--json",)):
+        empty = line.ok("lineage", "stage:operations", *more)
+        assert "No model version stands at 'operations'; stages here: research." in empty.err
+    assert line.ok("lineage", "stage:operations", "--json").json["nodes"] == []
+    assert "stands at" not in line.ok("lineage", "stage:Research").err
+
+
+def test_counts_are_words(line: Any) -> None:
+    """One of a kind is one, several are several, in every form."""
+    line.ok("add", "code", "repo")
+    line.ok("add", "code", "second repo")
+    for name in ("repo", "second repo"):
+        line.ok("link", "r-013", "used", name)
+    assert line.ok("lineage", "churn@2", "--tree").out.startswith(
+        "COMES FROM  5 nodes (2 datasets, 1 run, 2 code snapshots)"
+    )
+    assert "; 1 node lies between" in line.ok("lineage", "telco", "--why", "churn@1").out
+    assert "All of it hangs together: 3 nodes." in line.ok("lineage", "+churn@1", "--overview", "kind").err
+    line.ok("link", "telco", "from", "telco eu")
+    assert "1 edge closes a cycle" in line.ok("lineage", "--overview", "kind").err
+
+
+def test_instants_of_sources_are_moments(line: Any) -> None:
+    """What a tool's history tells in ms is told as a time, in the node and where two are compared."""
+    ids = {}
+    with Desk.open(start=line.folder, environ=line.environ, clock=line.clock) as desk:
+        project = desk.project()
+        for version, at in (("8", 1_795_403_652_000), ("9", 1_795_403_712_000)):
+            attrs = {"history": [{"at": at, "event": "registration"}], "rows": 1_795_403_652_000}
+            ids[version] = desk.acts(project).declare("model", "churn", version=version, attrs=attrs).entity
+    said = line.ok("lineage", "churn@8").out
+    assert '[{"at": "2026-11-23 03:14", "event": "registration"}]' in said
+    assert "rows 1795403652000" in " ".join(said.split()), "a count stays one"
+    diff = line.ok("lineage", "churn@8", "--diff", "churn@9").out
+    assert "at 2026-11-23 03:14, event registration › at 2026-11-23 03:15" in diff
+    assert line.ok("lineage", "churn@8", "--json").json["node"]["attrs"]["history"][0]["at"] == 1_795_403_652_000
+
+
+@pytest.mark.parametrize("name", ["-dash", "--up", "esc\x1b[31mred", "two\nlines", "plain name", "a\u202eb"])
+def test_the_command_that_comes_next_can_be_pasted(ana: Any, name: str) -> None:
+    """A name that is no word of a command line is named by its id."""
+    said = ana.ok("add", "dataset", "--", name)
+    words = shlex.split(said.last.partition("Next: ")[2])
+    assert words[:2] == ["carnet", "lineage"]
+    assert ana.ok(*words[1:], "--json").json["node"]["id"] == said.out.strip()
+
+
+def test_a_change_of_what_is_deployed_nowhere_says_so(ana: Any) -> None:
+    """Nothing said is not the same as nowhere."""
+    assert "deployed: nowhere that the record knows of" in ana.ok("lineage", "telco", "--impact").out
+    assert ana.ok("lineage", "telco", "--impact", "--json").json["deployments"] == []

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from carnet_tui.commands import PAIR, PATH, Group, add_to, session
+from carnet_tui.commands.node_words import node_word
 from carnet_tui.session import Session, quoted
 
 add = Group("add", help="Declare what there is: a model version, dataset, run, code, feature, deployment, ...")
@@ -66,8 +67,7 @@ def _declare(
     written = here.acts(project).declare(
         kind, name, version=version, attrs=known, digests=digests, edges=links, source=more["source_id"], **rest
     )
-    title = f"{name}@{version}" if version else name
-    here.wrote(written, show=written.entity, next_=quoted("carnet", "lineage", title))
+    here.wrote(written, show=written.entity, next_=quoted("carnet", "lineage", node_word(project, written.entity)))
 
 
 def _versioned(name: str, version: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import NODE, command, session
+from carnet_tui.commands.node_words import out_marked, with_standing
 from carnet_tui.session import find_handoff
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _kind(text: str) -> str:
     "carnet list runs --name churn --limit 20",
     "carnet list decisions --json",
     "carnet list datasets --missing",
-    shape='{"total": count, "rows": [{"id", "kind", "name", "version", "title", "t": ms}]}; '
+    shape='{"total": count, "rows": [{"id", "kind", "name", "version", "title", "t": ms, "standing": "recalled", "tainted" or ""}]}; '
     'decisions and questions also "code" and "state"; with --missing {"total", "rows": [{"id", "kind", "title", "filled", "required": '
     '[field], "percent", "missing": [{"field", "command"}]}], "kinds": {kind: figures}, "all": {"things", "complete", "filled", '
     '"required", "percent"}}',
@@ -82,10 +83,10 @@ def list_(kind: str, text: str, limit: int, start: int, missing: bool) -> None:
             for r in found
         ]
     if here.json:
-        console.out_json({"total": total, "rows": rows})
+        out_marked(project, {"total": total, "rows": rows})
         return
     console.table(
-        [[row.get("code") or row["kind"], row["title"], row.get("state", ""), console.day(row["t"]), row["id"]] for row in rows],
+        [[row.get("code") or row["kind"], with_standing(project, row["id"], row["title"]), row.get("state", ""), console.day(row["t"]), row["id"]] for row in rows],
         ("kind", "name", "", "since", "id"),
     )  # fmt: skip
     if not text and start + len(rows) < total:
@@ -119,7 +120,7 @@ def _others(project: Project, kind: str, text: str) -> list[dict[str, Any]]:
     "carnet find max_depth=12 --kind run --kind decision",
     "carnet find '\"easier to explain\" logis*' --json",
     shape='[{"id", "kind", "title", "item": of a handoff, "where": the field, "text": the text around, "marks": [[start, end]] in it, '
-    '"outcome", "t": ms}]',
+    '"outcome", "t": ms, "standing": "recalled", "tainted" or ""}]',
 )
 @click.argument("words", nargs=-1, required=True)
 @click.option(
@@ -148,11 +149,11 @@ def find(words: tuple[str, ...], kinds: tuple[str, ...], limit: int) -> None:
         for hit in hits
     ]  # fmt: skip
     if here.json:
-        console.out_json(rows)
+        out_marked(project, rows)
         return
     console.table(
         [
-            [row["kind"], _short(row["title"]), row["outcome"], row["item"] or row["where"], _marked(row["text"], row["marks"]), row["id"]]
+            [row["kind"], with_standing(project, row["id"], _short(row["title"])), row["outcome"], row["item"] or row["where"], _marked(row["text"], row["marks"]), row["id"]]
             for row in rows
         ],
         ("kind", "name", "", "where", "text", "id"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,19 +12,26 @@ from carnet_tui.commands import NODE, command, session
 from carnet_tui.commands.lineage_answers import (
     DOWN_WORDS,
     UP_WORDS,
-    counts,
     more,
+    no_such_stage,
     numbers_of,
     one_node,
-    out_marked,
-    recall_rows,
-    row_of,
     say_diff,
     say_export,
     say_impact,
     say_overview,
+    say_projects,
     say_why,
     single,
+)
+from carnet_tui.commands.node_words import (
+    catalogue_rows,
+    catalogued,
+    counts,
+    out_marked,
+    recall_rows,
+    row_of,
+    told,
     with_standing,
 )
 from carnet_tui.commands.subjects import SHAPE, cited, cited_rows, say_subject, subject_of
@@ -60,7 +66,7 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     "carnet lineage --overview experiment",
     "carnet lineage '+churn@2' --export dot",
     shape='a node: {"node": {...}, "up": [{"id", "kind", "title", "relation", "hops"}], "down": [...], "ups": count, "downs": count, '
-    '"about": {"decisions": [id], "questions": [id], "handoffs": [id], "items": [{"handoff", "title", "item"}]}}. '
+    '"about": {"decisions": [id], "questions": [id], "handoffs": [id], "items": [{"handoff", "title", "item"}]}}, of a dataset or a feature also "catalogue": {"fresh": {"t": ms, "by": text, "run"}, "users": {kind: count}}. '
     f'A selection: {{"selection", "count", "nodes": [{_ROW}], "edges": [{{"src", "relation", "dst", "back"}}]}}. '
     '--tree: {"up": [{"line", "id", "kind", "title", "relation", "depth", "parent", "seen", "more", "back"}], "down": [...], "totals": {"up": {kind: count}, "down"}}. '
     '--why: {"first", "last", "turned", "between", "total", "complete", "paths": [[{"id", "kind", "title", "relation"}]], "choke": [...]}. '
@@ -68,14 +74,27 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
     '--impact: {"node", "kinds": {kind: count}, "steps", "deployments", "stale": [{"handoff", "model", "from_stage", "to_stage", "signers": [[person, role]]}], "packages", "below", "not_judged"}. '
     '--column: {"column": {"holder", "field"}, "up": [{"line", "holder", "title", "field", "how", "depth", "seen", "more"}], "down": [...], "ups": count, "downs": count}; '
     "a holder that nobody declared is a name, not an id. "
-    '--overview: {"by", "groups": [[value, count]], "links": [[from, to, count]], "components": [size], "back", "strange"}. '
-    'Every node also has "standing": "recalled", "tainted" or "". ' + SHAPE,
+    '--overview: {"by", "groups": [[value, count]], "links": [[from, to, count]], "components": [size], "back", "strange", "recalls": {"recalled": count, "tainted": count}}; '
+    'by project {"by", "groups", "projects": [{"ledger", "name", "count", "kinds": {kind: count}}]}. '
+    'Every node, and every line of a column for what holds it, also has "standing": "recalled", "tainted" or "". '
+    + SHAPE,
 )
 @click.argument("node", type=NODE, required=False, default="", metavar="[NODE|SELECTION]")
 @click.option("--up", default=None, type=click.IntRange(1, 100_000), help="Follow what it comes from so many hops.")
 @click.option("--down", default=None, type=click.IntRange(1, 100_000), help="Follow what came of it so many hops.")
-@click.option("--tree", "form", flag_value="tree", default=None, help="As a tree; each node is expanded once.")
-@click.option("--plain", "form", flag_value="plain", help="As a list, one node a line.")
+@click.option(
+    "--tree",
+    "form",
+    flag_value="tree",
+    default=None,
+    help="As a tree, each node expanded once; of one node without hops, all that it comes from.",
+)
+@click.option(
+    "--plain",
+    "form",
+    flag_value="plain",
+    help="As a list, one node a line; of one node without hops, one hop each way.",
+)
 @click.option(
     "--why", default="", metavar="NODE", help="The shortest ways to another node, and what stands on all of them."
 )
@@ -83,9 +102,18 @@ _ROW = '{"id", "kind", "title", "name", "version", "t": ms}'
 @click.option("--column", default="", metavar="FIELD", help="Where a column of it came from, and what came of it.")
 @click.option("--impact", is_flag=True, help="What a change of it would touch; sign-offs that would turn stale.")
 @click.option(
-    "--overview", default="", metavar="BY", help="Counts by kind, stage, source, experiment, person, attr.KEY."
+    "--overview",
+    default="",
+    metavar="BY",
+    help="Counts by kind, stage, source, experiment, person, project, attr.KEY, param.KEY.",
 )
-@click.option("--export", "export", default=None, type=click.Choice(FORMS), help="As text for other tools.")
+@click.option(
+    "--export",
+    "export",
+    default=None,
+    type=click.Choice(FORMS),
+    help="As text for other tools; the same nodes as --plain.",
+)
 @click.option(
     "--limit",
     default=200,
@@ -113,6 +141,9 @@ def lineage(
         raise click.UsageError(f"{chosen[0]} and {chosen[1]} ask for two things; choose one")
     if not node and not overview and not export:
         raise click.UsageError("name a node or a selection; `--overview kind` shows all of it in the large")
+    if overview == "project":
+        say_projects(here, node)
+        return
     project = here.project()
     if node and not chosen and (subject := subject_of(project, node)):
         say_subject(here, project, subject)
@@ -139,7 +170,8 @@ def lineage(
         _node(here, project, entity, up, down, limit)
     strange = project.graph.arrays.strange if project.graph.loaded else 0
     if strange:
-        console.talk(f"{strange:,} edges have a relation that this release does not know; they are left out.")
+        edges = plural(strange, "edge of a relation", "edges of relations")
+        console.talk(f"Left out: {edges} that this release does not know.")
 
 
 # --- a node ---------------------------------------------------------------------------------------------------------
@@ -165,7 +197,8 @@ def _node(here: Session, project: Project, entity: str, up: int | None, down: in
             project,
             {"node": _facts(near.node), **sides, "ups": near.ups, "downs": near.downs,
              "about": {"decisions": [d.id for d in decisions], "questions": [q.id for q in questions], "handoffs": handoffs,
-                       "items": cited(project, entity)["items"]}}
+                       "items": cited(project, entity)["items"]},
+             **({"catalogue": entry} if (entry := catalogued(project, near.node)) else {})}
         )  # fmt: skip
         return
     _show_node(project, near.node)
@@ -173,7 +206,7 @@ def _node(here: Session, project: Project, entity: str, up: int | None, down: in
         if sides[name] or not (up or down):
             console.out(f"{title} ({count})" if count else title)
             console.table(
-                [[row["relation"] or f"{row['hops']} hops", row["kind"], with_standing(project, row["id"], row["title"]), row["id"]] for row in sides[name]]
+                [[row["relation"] or plural(row["hops"], "hop"), row["kind"], with_standing(project, row["id"], row["title"]), row["id"]] for row in sides[name]]
                 or [["nothing recorded"]],
                 indent="  ",
             )  # fmt: skip
@@ -197,13 +230,6 @@ def _facts(node: Node) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(name: str, value: object) -> str:
-    """Return an attribute as text: times of a run as days, lists and maps as JSON."""
-    if name in ("started", "ended") and isinstance(value, int):
-        return console.moment(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
-
-
 def _show_node(project: Project, node: Node) -> None:
     console.out(f"{node.title}  {node.kind}  {node.id}")
     who = project.person_name(node.person)
@@ -216,7 +242,8 @@ def _show_node(project: Project, node: Node) -> None:
             ["taken in by", who],
             ["known as", f"{node.source[1]} in {node.source[0]}"],
         ]
-    rows += [[name, _told(name, value)] for name, value in sorted(node.attrs.items())]
+    rows += catalogue_rows(project, node)
+    rows += [[name, told(name, value)] for name, value in sorted(node.attrs.items())]
     rows += [[name, digest] for name, digest in sorted(node.digests.items())]
     rows += [["param " + name, value] for name, value in sorted(node.params.items())]
     rows += [
@@ -266,6 +293,7 @@ def _selection(
     here: Session, project: Project, text: str, form: str | None, up: int | None, down: int | None, limit: int
 ) -> None:
     numbers = numbers_of(project, text, up, down) or []
+    no_such_stage(project, text)
     graph = project.graph
     if form == "tree":
         lines = graph.forest(numbers, limit=limit)
@@ -346,27 +374,30 @@ def _column(
         return titles[holder]
 
     if here.json:
+        marked = graph.marked()
         both = {
             side: [
                 {"line": at, "holder": one.column.holder, "title": title(one.column.holder), "field": one.column.field,
-                 "how": one.how, "depth": one.depth, "seen": one.seen + 1 or None, "more": one.more}
+                 "how": one.how, "depth": one.depth, "seen": one.seen + 1 or None, "more": one.more,
+                 "standing": marked.get(one.column.holder, "")}
                 for at, one in enumerate(lines, 1)
             ]
             for side, lines in (("up", found.up), ("down", found.down))
         }  # fmt: skip
-        column = {"holder": entity, "field": field}
+        column = {"holder": entity, "field": field, "standing": marked.get(entity, "")}
         console.out_json({"column": column, **both, "ups": found.ups, "downs": found.downs})
         return
 
-    def told(one: ColumnLine) -> str:
-        return f"{one.column.field}  of {title(one.column.holder)}" + (f"  ({one.how})" if one.how else "")
+    def words(one: ColumnLine) -> str:
+        text = f"{one.column.field}  of {title(one.column.holder)}" + (f"  ({one.how})" if one.how else "")
+        return with_standing(project, one.column.holder, text)
 
     for name, hops, lines, count in (
         ("COMES FROM", sides[0], found.up, found.ups), ("CAME OF IT", sides[1], found.down, found.downs)
     ):  # fmt: skip
         if hops:
             console.out(f"{name}  {plural(count, 'column') if count else 'nothing'}")
-            _draw(lines, told, choose(here.env.environ))
+            _draw(lines, words, choose(here.env.environ))
 
 
 def _node_words(project: Project, said: Mapping[str, str]) -> Callable[[TreeLine], str]:

@@ -182,7 +182,7 @@ def read(project: Project, entity: str) -> Entry:
         required=len(found.required) if found else 0,
         percent=percent,
         fields=_fields(node, found),
-        fresh=_freshness(project, node, makers),
+        fresh=freshness(project, node, makers),
         held={value: project.objects.has(value) for value in node.digests.values() if is_sha256(value)},
         came_from=ups,
         came_from_count=up_count,
@@ -260,7 +260,7 @@ def instant_of(value: Any) -> int:
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _freshness(project: Project, node: Node, makers: Sequence[str]) -> Freshness:
+def freshness(project: Project, node: Node, makers: Sequence[str]) -> Freshness:
     """Return when the data were made: as the newest run that made them says; else as the data say; else when they were declared."""
     found: list[Freshness] = []
     for maker in makers:
