@@ -114,3 +114,36 @@ def test_a_long_text_is_searched_in_a_moment() -> None:
         "id,token,score\n" + "".join(f"{n},x{n},0.{n * 7919 % 10000}\n" for n in range(40_000)) + f"api_key={TOKEN}\n"
     )
     assert len(secrets.search(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("password = 'hunter2hunter'", "hunter2hunter"),
+        (r'"source": ["password = \"hunter2hunter\"\n"]', "hunter2hunter"),
+        ('{"db.password": "hunter2hunter"}', "hunter2hunter"),
+        ("password = 'Your new password 1'", ""),
+        ("secret_name = 'my-secret-12345'", ""),
+        ("password = 'changeme'", ""),
+    ],
+)
+def test_a_password_that_is_written_into_code(text: str, value: str) -> None:
+    """In quotes, beside a name that says password and no more: it need not look random; within JSON its quotes are escaped."""
+    assert [text[one.start : one.end] for one in secrets.search(text)] == ([value] if value else [])
+    assert not value or secrets.may_hold(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{0}BEGIN RSA PRIVATE KEY{0}\nMIIEpAIBAAKCAQEA7bq\nabcdefghijklmnop+/=\n{0}END RSA PRIVATE KEY{0}\nx = 1",
+        "+{0}BEGIN PRIVATE KEY{0}\n+MIIEpAIBAAKCAQEA7bq\n+abcdefghijklmnop+/=\n+x = 1",
+        r'"{0}BEGIN PRIVATE KEY{0}\nMIIEpAIBAAKCAQEA7bq\nabcdefghijklmnop+/=\n" x = 1',
+    ],
+)
+def test_a_private_key_is_taken_out_whole(text: str) -> None:
+    """Its first line is no secret, what follows is."""
+    text = text.format("-----")
+    left = secrets.redact(text, secrets.search(text))
+    assert "MIIE" not in left and "mnop" not in left
+    assert left.endswith("x = 1")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,50 @@ def test_a_changed_tree_is_recorded_with_its_patch(ran: Ran, work: Path) -> None
     assert changed.key == ("git", f"{commit.key[1]}+{changed.keep[0].sha256}")
 
 
+def test_a_module_that_git_ignores_is_recorded_and_the_tree_not_called_clean(ran: Ran, work: Path) -> None:
+    """The commit alone does not give this run again."""
+    (work / "secretsauce.py").write_text("lr = 3\n")
+    (work / "known.py").write_text("x = 3\n")
+    (work / ".gitignore").write_text("secretsauce.py\n")
+    (work / "train.py").write_text("import secretsauce, known\n")
+    git(work, "init", "-q")
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "first")
+    captured = ran("import secretsauce, known\n")
+    assert captured.attrs["code"]["dirty"] is True
+    _, own = things(captured, "used", "code")
+    assert [row["path"] for row in own.attrs["files"]] == ["secretsauce.py"]
+    assert [one.data for one in own.keep if one.path == "secretsauce.py"] == [b"lr = 3\n"]
+    assert "code that ran and that git does not know: secretsauce.py" in captured.notes
+
+
+def test_an_interpreter_below_the_folder_is_no_code_of_the_script(ran: Ran, work: Path) -> None:
+    """A conda environment lies in a project's folder, its standard library with it."""
+    (work / "env" / "lib").mkdir(parents=True)
+    (work / "env" / "lib" / "std.py").write_text("x = 1\n")
+    captured = ran("import sys; sys.prefix = sys.path[0] + '/env'; sys.path.append(sys.prefix + '/lib'); import std\n")
+    (code,) = things(captured, "used", "code")
+    assert [row["path"] for row in code.attrs["files"]] == ["train.py"]
+
+
+def test_each_interpreter_that_takes_part_has_its_environment(work: Path, tmp_path: Path) -> None:
+    """`make train` calls a helper of the system first and then trains with its own packages."""
+    venv.create(tmp_path / "other", symlinks=True, with_pip=False)
+    other = tmp_path / "other" / "bin" / "python"
+    site = next((tmp_path / "other").glob("lib/python*/site-packages"))
+    (site / "churnlib-7.1.dist-info").mkdir()
+    (site / "churnlib-7.1.dist-info" / "METADATA").write_text("Name: churnlib\nVersion: 7.1\n\n")
+    (work / "helper.py").write_text("x = 1\n")
+    (work / "train.py").write_text("import helper\n")
+    argv = ("sh", "-c", f"{sys.executable} -c 'pass' && {other} train.py")
+    captured = collect(Asked(argv, work, {"PATH": os.environ["PATH"]}, root=work), lambda: STARTED)
+    assert captured.attrs["interpreter"] == str(other)
+    first, second = things(captured, "used", "environment")
+    assert first.attrs["packages"]["churnlib"] == "7.1"
+    assert "churnlib" not in second.attrs["packages"]
+    assert any(note.startswith("2 interpreters took part") for note in captured.notes)
+
+
 # -- inputs and outputs --------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +210,41 @@ def test_what_is_named_is_what_is_recorded(ran: Ran, work: Path) -> None:
     assert [(one.kind, one.name) for one in things(captured, "made")] == [("dataset", "out"), ("model", "out/m.pkl")]
     assert captured.attrs["outputs"][0]["files"] == 2
     assert captured.notes == ["never.csv was not written"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_folder_that_a_run_adds_to_was_another_before(
+    ran: Ran, work: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    """`--in data --out data`: it read the one and made the other, also where the folder is too large to be read before."""
+    if not first:
+        monkeypatch.setattr(capture_files, "READ_FIRST", 0)
+    (work / "data").mkdir()
+    (work / "data" / "a.csv").write_text("a")
+    captured = ran("open('data/b.csv', 'w').write('b')\n", inputs=(Path("data"),), outputs=(Path("data"),))
+    (used,) = things(captured, "used", "dataset")
+    (made,) = things(captured, "made")
+    assert (used.attrs["files"], made.attrs["files"]) == (1, 2)
+    assert used.key != made.key
+    assert not [note for note in captured.notes if note.startswith("data ")]
+    captured = ran("import os; os.remove('data/b.csv')\n", inputs=(Path("data"),))
+    (used,) = things(captured, "used", "dataset")
+    if first:
+        assert used.key == made.key
+    else:
+        assert "data was written to while the run went on: its digest may not be of what was read" in captured.notes
+
+
+def test_empty_files_join_no_runs(ran: Ran, work: Path) -> None:
+    """A flag file of one run and a log without lines of another have the same bytes: they stand in their runs alone."""
+    (work / "in.txt").touch()
+    code = "open('done.flag', 'w').close(); open('out.csv', 'w').write('a')\n"
+    captured = ran(code, inputs=(Path("in.txt"),))
+    assert [one.name for one in things(captured, "made")] == ["out.csv"]
+    assert things(captured, "used", "dataset") == []
+    assert [(row["path"], row["size"]) for row in captured.attrs["outputs"]] == [("done.flag", 0), ("out.csv", 1)]
+    assert [row["path"] for row in captured.attrs["inputs"]] == ["in.txt"]
+    assert "empty, and so no results of their own: done.flag" in captured.notes
 
 
 def test_a_model_has_the_name_that_it_was_given(ran: Ran) -> None:
@@ -292,6 +372,16 @@ def test_a_history_is_one_object(ran: Ran) -> None:
     (history,) = captured.keep
     assert (history.name, (history.data or b"").count(b"\n")) == ("metrics_history", 2)
     assert things(captured, "made") == []
+
+
+def test_a_history_that_was_there_is_another_runs(ran: Ran, work: Path) -> None:
+    """Two runs append to one table: each has its own lines."""
+    code = "import sys; open('h.csv', 'a').write(sys.argv[1])\n"
+    ran(code, "epoch,auc,f1\n1,0.5,0.25\n", metrics=(Path("h.csv"),))
+    captured = ran(code, "1,0.75,\n2,0.", metrics=(Path("h.csv"),))
+    assert captured.metrics == [{"name": "auc", "value": "0.75", "step": 1}]
+    assert "h.csv was there before: only what the run added to it was read" in captured.notes
+    assert any(note.startswith("h.csv: line 4 has") for note in captured.notes)
 
 
 @pytest.mark.parametrize(

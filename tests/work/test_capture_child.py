@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +72,40 @@ def test_what_is_sent_to_us_alone_is_passed_on(tmp_path: Path) -> None:
         ended = child.wait()
     assert (ended.code, ended.told, ended.status) == (9, ("SIGTERM",), "interrupted")
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "status"), [("0", 0, "finished"), ("3", 3, "failed"), (None, 138, "interrupted")]
+)
+def test_a_schedulers_warning_is_passed_on(tmp_path: Path, end: str | None, code: int, status: str) -> None:
+    """SIGUSR1: what the child makes of it is the child's; it neither ends us nor makes a run that went on an interrupted one."""
+    ready = tmp_path / "ready"
+    handler = f"signal.signal(signal.SIGUSR1, lambda *_: sys.exit({end}))\n" if end else ""
+    with python(
+        f"import pathlib, signal, sys, time\n{handler}pathlib.Path({str(ready)!r}).touch()\ntime.sleep(30)", tmp_path
+    ) as child:
+        while not ready.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        ended = child.wait()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert not child.wants_to_go
+    assert (ended.code, ended.told, ended.status) == (code, ("SIGUSR1",), status)
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_what_is_sent_before_the_child_is_there_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our first look at signals and its start."""
+    made = subprocess.Popen
+
+    def late(*args: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return made(*args, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", late)
+    with python("import time; time.sleep(30)", tmp_path) as child:
+        ended = child.wait()
+    assert (ended.code, ended.told, ended.status) == (143, ("SIGTERM",), "interrupted")
 
 
 def test_an_interrupt_is_noted_and_left_to_the_child(tmp_path: Path) -> None:

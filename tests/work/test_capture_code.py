@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -106,6 +107,132 @@ def test_what_another_reader_calls_the_same_tree_is_the_same(repository: Path) -
         thing = snapshot(repository)
         assert thing is not None
         assert thing.ref.key == read(repository).key
+
+
+@pytest.fixture
+def nested(repository: Path, tmp_path: Path) -> Path:
+    """The repository with a submodule `vendor`, which has one `deep/er`; all clean."""
+    for name in ("inner", "outer"):
+        other = tmp_path / name
+        other.mkdir()
+        git(other, "init", "-q", "-b", "main")
+        (other / "lib.py").write_text(f"{name} = 1\n")
+        if name == "outer":
+            git(
+                other,
+                "-c",
+                "protocol.file.allow=always",
+                "submodule",
+                "--quiet",
+                "add",
+                str(tmp_path / "inner"),
+                "deep/er",
+            )
+        git(other, "add", "-A")
+        git(other, "commit", "-q", "-m", "first")
+    git(
+        repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "outer"), "vendor"
+    )
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive")
+    git(repository, "commit", "-q", "-m", "a submodule")
+    return repository
+
+
+def same_elsewhere(folder: Path) -> bool:
+    """Say whether `carnet capture git` names the tree as `carnet run` does."""
+    thing = snapshot(folder)
+    return thing is not None and thing.ref.key == read(folder).key
+
+
+def test_a_submodule_that_is_changed_within_is_not_called_clean(nested: Path) -> None:
+    """Edited, added, however deep: what stands in the patch can be applied at the top."""
+    assert not read(nested).dirty
+    assert same_elsewhere(nested)
+    (nested / "vendor" / "lib.py").write_text("outer = 2\n")
+    code = read(nested)
+    assert code.dirty
+    assert b"diff --git a/vendor/lib.py b/vendor/lib.py" in code.text
+    assert same_elsewhere(nested)
+    git(nested / "vendor", "checkout", "-q", "lib.py")
+    (nested / "vendor" / "deep" / "er" / "new.py").write_text("x = 1\n")
+    (nested / "vendor" / "deep" / "er" / "lib.py").write_text("inner = 2\n")
+    code = read(nested)
+    assert [row["path"] for row in code.untracked] == ["vendor/deep/er/new.py"]
+    assert code.kept == [("vendor/deep/er/new.py", b"x = 1\n")]
+    assert same_elsewhere(nested)
+    git(nested / "vendor" / "deep" / "er", "checkout", "-q", "lib.py")
+    (nested / "vendor" / "deep" / "er" / "new.py").unlink()
+    subprocess.run(["git", "apply"], cwd=nested, env=ENVIRON, check=True, input=code.text)
+    assert (nested / "vendor" / "deep" / "er" / "lib.py").read_text() == "inner = 2\n"
+
+
+def test_a_submodule_that_nobody_can_read_is_not_called_clean(nested: Path) -> None:
+    """A work tree whose own repository is gone says nothing of itself."""
+    (nested / "vendor" / ".git").write_text("gitdir: /nowhere\n")
+    code = read(nested)
+    assert (code.dirty, code.trouble) == (True, "the submodule vendor cannot be read")
+
+
+def test_nothing_that_a_submodule_names_is_run(nested: Path, tmp_path: Path) -> None:
+    """Its configuration comes from elsewhere as much as that of the repository."""
+    seen = tmp_path / "seen"
+    module = nested / "vendor"
+    git(module, "config", "core.fsmonitor", f"touch {seen}")
+    git(module, "config", "filter.x.clean", f"touch {seen}; cat")
+    (module / ".gitattributes").write_text("* filter=x\n")
+    (module / "lib.py").write_text("outer = 3\n")
+    assert read(nested).dirty
+    assert same_elsewhere(nested)
+    assert not seen.exists()
+
+
+def test_files_of_a_submodule_are_known(nested: Path) -> None:
+    """They are no code of their own; a repository that only lies in the tree is."""
+    other = nested / "ignored" / "other"
+    other.mkdir(parents=True)
+    git(other, "init", "-q")
+    paths = [nested / "vendor" / "lib.py", nested / "vendor" / "deep" / "er" / "lib.py", other / "x.py"]
+    paths[2].write_text("x")
+    assert capture_code.tracked(read(nested).tops, paths, ENVIRON) == set(paths[:2])
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_files_that_git_was_told_not_to_watch_are_compared(repository: Path, flag: str) -> None:
+    """A local edit hidden from `git status` is what ran all the same."""
+    git(repository, "update-index", flag, "train.py")
+    assert not read(repository).dirty
+    assert same_elsewhere(repository)
+    (repository / "train.py").write_text("lr = 9\n")
+    assert git(repository, "status", "--porcelain") == b""
+    code = read(repository)
+    assert code.dirty
+    assert code.text.startswith(b"# hidden sha256:")
+    assert code.kept == [("train.py", b"lr = 9\n")]
+    assert any("told not to watch" in note for note in code.notes)
+    assert same_elsewhere(repository)
+    (repository / "train.py").unlink()
+    assert read(repository).dirty is (flag == "--assume-unchanged")  # a sparse checkout lacks files on purpose
+    assert same_elsewhere(repository)
+
+
+def test_files_of_lfs_are_compared_with_their_pointers(repository: Path) -> None:
+    """In a copy no stamp is as git noted it: a clean tree stays clean, and no model goes into the patch."""
+    data = bytes(range(256)) * 4000
+    digest = hashlib.sha256(data).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(data)}\n"
+    (repository / ".gitattributes").write_text("*.model filter=lfs diff=lfs merge=lfs -text\n")
+    (repository / "a.model").write_text(pointer)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "with a model")
+    assert not read(repository).dirty  # checked out without its content
+    (repository / "a.model").write_bytes(data)
+    assert not read(repository).dirty
+    assert same_elsewhere(repository)
+    (repository / "a.model").write_bytes(b"other" + data)
+    code = read(repository)
+    assert code.text.startswith(b"# changed sha256:") and len(code.text) < 200
+    assert [row["path"] for row in code.large] == ["a.model"]
+    assert same_elsewhere(repository)
 
 
 def test_results_of_the_run_are_no_part_of_its_code(repository: Path) -> None:
@@ -230,7 +357,7 @@ def test_scripts_that_git_knows_need_no_record_of_their_own(repository: Path, tm
     (repository / "ignored" / "x.py").write_text("x")
     (tmp_path / "out.py").write_text("x")
     paths = [repository / "train.py", repository / "new.py", repository / "ignored" / "x.py", tmp_path / "out.py"]
-    assert capture_code.tracked(repository, paths, ENVIRON) == {repository / "train.py", repository / "new.py"}
+    assert capture_code.tracked([repository], paths, ENVIRON) == {repository / "train.py", repository / "new.py"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -91,7 +92,8 @@ def test_packages_are_those_that_the_interpreter_sees(probe: Probe) -> None:
     wanted: dict[str, str] = {}
     for name, version in json.loads(ran.out):
         wanted.setdefault(name.replace("_", "-").replace(".", "-").lower(), version)
-    found = environment.packages(ran.told.text["version"], ran.told.text["implementation"], ran.told.paths())
+    (one,) = ran.told.interpreters()
+    found = environment.packages(one.version, one.implementation, one.path)
     assert found.versions == wanted
     assert found.python == ".".join(map(str, sys.version_info[:3]))
 
@@ -139,6 +141,15 @@ def test_seeds_of_python_are_seen(probe: Probe) -> None:
     assert ran.seeds == {"random.seed": ["5", "'word'"], "random.Random": "7"}
     assert ran.places == {"random.seed": "script.py:2, script.py:4", "random.Random": "script.py:3"}
     assert ran.controls["generators.random"] == "seeded"
+
+
+def test_what_a_forked_worker_seeds_is_its_own(probe: Probe) -> None:
+    """R047: the process that it comes from draws unseeded numbers as before."""
+    fork = "import os, random\npid = os.fork()\nif pid == 0:\n    random.seed(5)\n    os._exit(0)\nos.waitpid(pid, 0)\n"
+    ran = probe(fork + "random.random()\n")
+    assert ran.controls["generators.random"] == "seeded in forked workers only"
+    assert ran.seeds == {"random.seed": "5"}
+    assert probe(fork + "random.seed(6)\n").controls["generators.random"] == "seeded"
 
 
 def test_what_was_not_seeded_is_told_apart(probe: Probe) -> None:
@@ -235,6 +246,51 @@ def test_the_hash_seed_and_threads_are_told(probe: Probe) -> None:
     assert {name for name in one if one[name] != two[name]} == {"OMP_NUM_THREADS"}
     assert one["PYTHONHASHSEED"] == "0"
     assert probe("pass").controls["PYTHONHASHSEED"] == "random"
+
+
+def test_variables_are_those_of_the_script(tmp_path: Path) -> None:
+    """R048: what a shell exports before it and what the script sets itself count, not what we were started with; no other variable is told."""
+    (tmp_path / "det.py").write_text(
+        "import os\nos.environ.update(CUBLAS_WORKSPACE_CONFIG=':4096:8', MKL_NUM_THREADS='2', PYTHONHASHSEED='9', OWN='told-to-nobody')\n"
+    )
+    (tmp_path / "train.sh").write_text(f"export PYTHONHASHSEED=42 OMP_NUM_THREADS=3\nexec {sys.executable} det.py\n")
+    report = tmp_path / "report"
+    given = {"OMP_NUM_THREADS": "8", "AWS_SECRET_ACCESS_KEY": "told-to-nobody", "TF_DETERMINISTIC_OPS": "1"}
+    for argv, hash_seed, threads in (
+        (["sh", "train.sh"], "42", "3"),
+        (["env", "PYTHONHASHSEED=7", sys.executable, "det.py"], "7", "8"),
+    ):
+        report.write_bytes(b"")
+        environ = {**BASE, VARIABLE: str(report), "PYTHONPATH": str(PROBE), **given}
+        with subprocess.Popen(argv, cwd=tmp_path, env=environ) as process:
+            assert process.wait(60) == 0
+        assert environment.controls(read_told(report, process.pid), environ) == {
+            "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": "2", "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            "TF_DETERMINISTIC_OPS": "1",
+        }  # fmt: skip
+        assert b"told-to-nobody" not in report.read_bytes()
+
+
+def test_a_script_that_breaks_its_variables_is_told_of_all_the_same(probe: Probe) -> None:
+    """Whatever it puts in the place of `os.environ`: it ends as it does without us."""
+    ran = probe("import os\nos.environ = None\n", OMP_NUM_THREADS="4")
+    assert (ran.process.returncode, ran.err, ran.controls["OMP_NUM_THREADS"]) == (0, "", "4")
+    assert ran.told.end
+
+
+def test_variables_that_somebody_else_wrote_are_looked_at(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"kind": "start", "pid": 7, "env": {"HOME": "/h", 5: "x", "A_NUM_THREADS": 4, "B_NUM_THREADS": "x" * 900}},
+        {"kind": "end", "pid": 7, "env": ["no"]},
+    ]
+    (tmp_path / "r").write_text("".join(f"{row!r}\n" for row in rows))
+    controls = environment.controls(read_told(tmp_path / "r", 7), {"OMP_NUM_THREADS": "1"})
+    assert controls == {"B_NUM_THREADS": "x" * 200, "PYTHONHASHSEED": "0"}
+
+
+def test_the_probe_can_be_read_by_old_interpreters() -> None:
+    """Whichever Python the child is, from 3.6 on."""
+    ast.parse((PROBE / "sitecustomize.py").read_text(), feature_version=(3, 6))
 
 
 def fake(folder: Path, **modules: str) -> str:
@@ -403,7 +459,7 @@ def test_lines_that_somebody_else_wrote_are_counted(tmp_path: Path, line: bytes)
     (tmp_path / "r").write_bytes(line + b"\n{'kind': 'start', 'pid': 7, 'path': ['/x', 5]}\n")
     told = read_told(tmp_path / "r", 7)
     assert told.unread == 1
-    assert told.paths() == ["/x"]
+    assert told.interpreters()[0].path == ("/x",)
 
 
 def test_strange_values_are_no_trouble(tmp_path: Path) -> None:
@@ -414,7 +470,7 @@ def test_strange_values_are_no_trouble(tmp_path: Path) -> None:
     ]  # fmt: skip
     (tmp_path / "r").write_text("".join(f"{row!r}\n" for row in rows))
     told = read_told(tmp_path / "r", 7)
-    assert told.paths() == []
+    assert told.interpreters()[0].path == ()
     assert told.modules() == [Path("/m.py")]
     assert environment.seeds(told, tmp_path)[0] == {"x": "1"}
     assert environment.controls(told, {}) == {"PYTHONHASHSEED": "0"}

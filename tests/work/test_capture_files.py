@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -180,6 +181,28 @@ def test_a_file_written_before_the_look_is_found_by_its_time(tmp_path: Path) -> 
     (tmp_path / "fast.csv").write_text("x")
     before = files.look(tmp_path)
     assert files.written(before, files.look(tmp_path), begun) == ["fast.csv"]
+
+
+def test_a_file_with_the_time_of_another_is_found(tmp_path: Path) -> None:
+    """`cp -p`, `tar x`, `mv` and tools that set times back: written before the look and after it; what got a right or a name alone was not written."""
+    for name in ("a", "here", "same", "right", "linked"):
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (1000, 1000))
+    begun = files.file_clock()
+    shutil.copy2(tmp_path / "a", tmp_path / "first")
+    (tmp_path / "here").rename(tmp_path / "there")
+    before, marked = files.look(tmp_path), files.mark(tmp_path / "same")
+    files.file_clock()
+    shutil.copy2(tmp_path / "a", tmp_path / "second")
+    (tmp_path / "same").write_text("y")
+    os.utime(tmp_path / "same", (1000, 1000))
+    (tmp_path / "right").chmod(0o700)
+    os.link(tmp_path / "linked", tmp_path / "link")
+    found = files.written(before, files.look(tmp_path), begun)
+    assert sorted(found) == ["first", "link", "same", "second", "there"]
+    assert files.differs(marked, files.mark(tmp_path / "same"))
+    assert not files.differs(marked, marked)
+    assert files.differs(None, marked) and files.differs(marked, files.mark(tmp_path / "nowhere"))
 
 
 def test_too_many_files_are_not_looked_at(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from carnet_store import Acts, Desk, Invalid, NotFound
 from carnet_store.exchange import references
+from carnet_store.storage.fact_acts import sourced
 from carnet_store.work import capture_record
 from carnet_store.work.capture import Captured, Kept, Thing, new_key
 from carnet_store.work.capture_record import keep_aside, kept_aside, load_aside, record
@@ -137,6 +138,21 @@ def test_the_same_bytes_are_one_thing(acts: Acts) -> None:
     assert [row.id for _, row in acts.project.neighbours(model.id).up] == [first.entity]
     data = [row.title for _, row in acts.project.neighbours(first.entity).up if row.kind == "dataset"]
     assert data == ["telco"]
+
+
+def test_the_same_bytes_are_one_thing_however_old(acts: Acts) -> None:
+    """What somebody declared years and hundreds of datasets ago is found by its digest."""
+    old = acts.declare("dataset", "telco", digests={"sha256": sha("d")})
+    acts.record(
+        (sourced("dataset", "test", str(n), name=f"other {n}", digests={"sha256": sha(f"o{n}")}) for n in range(320)),
+        lambda _: "many",
+    )
+    written = record(acts, run("r", file("dataset", "data/telco.csv", "d", "used")))
+    assert [row.id for _, row in acts.project.neighbours(written.entity).up] == [old.entity]
+    many = [file("dataset", f"{n}.csv", f"o{n}", "used") for n in range(20)]
+    written = record(acts, run("s", *many))
+    assert acts.project.count("dataset") == 321
+    assert len(acts.project.neighbours(written.entity).up) == 20
 
 
 def test_a_model_version_that_was_declared_is_that(acts: Acts) -> None:

@@ -99,7 +99,7 @@ def test_binary_objects_are_left_alone_and_large_ones_are_read_in_pieces(
     one = captured(
         keep=[
             Kept("file", "big.txt", "0" * 64, big.stat().st_size, file=big),
-            kept("m", "m.pkl", b"\0" + GITHUB.encode()),
+            kept("m", "m.pkl", b"\0" + GITHUB[::-1].encode() + b" ghp_" + b"a1B2" * 9),
         ]
     )
     assert [row.where for row in capture_secrets.find(one)] == ["line 5001 of big.txt"]
@@ -127,3 +127,53 @@ def test_what_was_looked_through_early_is_not_looked_through_again(monkeypatch: 
     assert [row.where for row in capture_secrets.find(one)] == ["line 1 of untracked file x.txt"]
     assert clean.sha256 in capture_secrets._CLEAN
     assert dirty.sha256 not in capture_secrets._CLEAN
+
+
+def test_a_value_that_was_found_once_is_looked_for_everywhere() -> None:
+    """In other texts, names and keys, in bytes, within JSON and addresses: nothing there tells what it is."""
+    value = 'pa"ss 7z'
+    one = captured(
+        attrs={"argv": ["t", "--password", value, f"--note=it is {value}"], "seeds": {f"x {value}": "1"}, "notes": [f"no {value}"]},
+        params={"password": value, "url": "http://h/?q=pa%22ss%207z"}, metrics=[{"name": "auc", "value": "1", "slice": value}], notes=[f"no {value}"],
+        things=[
+            Thing("dataset", ("file", "x"), f"out-{value}.bin", attrs={"path": f"out-{value}.bin"}, digests={"sha256": "0" * 64},
+                  keep=[kept("file", f"out-{value}.bin", b"fine")]),
+            Thing("dataset", ("file", "y"), "b", keep=[kept("file", "b.bin", b"\0\1" + value.encode()), kept("", "c.txt", value.encode("utf-16"))]),
+            Thing("dataset", ("file", "z"), "c", keep=[kept("file", "d.json", '{"x": "pa\\"ss 7z"}'), kept("", "e.txt", "pa ss 7z")]),
+        ],
+    )  # fmt: skip
+    found = capture_secrets.take_out(one)
+    assert value not in repr(one) and "ss 7z" not in repr([one.attrs, one.params, one.metrics])
+    assert [[row.path for row in thing.keep] for thing in one.things] == [["out-<redacted>.bin"], [], ["e.txt"]]
+    assert one.things[0].digests == {"sha256": "0" * 64}
+    assert one.notes[1:] == ["their bytes were left out, for they hold what looks like a secret: b.bin, c.txt, d.json"]
+    assert one.attrs["notes"] == one.notes
+    assert "b.bin: it repeats argument 2" in map(str, found)
+    assert value not in str(found) + repr(found)
+    assert capture_secrets.find(one) == []
+
+
+def test_a_patch_is_kept_without_the_value() -> None:
+    """It is a text of our own making: the line stays, the value goes, and it is marked, for it does not apply any more."""
+    text = PATCH + f"-password: old\n+password: correct-horse-battery\n+k = '{GITHUB}'\n+ umlaut \udcff\n"
+    patch = kept("patch", "changes.patch", text.encode("utf-8", "surrogateescape"))
+    mine = kept("", "p.yaml", "password: correct-horse-battery\n")
+    one = captured(
+        params={"password": "correct-horse-battery"}, things=[Thing("code", ("git", "x"), "src", keep=[patch, mine])]
+    )
+    capture_secrets.take_out(one)
+    (left,) = one.things[0].keep
+    assert left.data is not None and left.data.endswith(b"+password: <redacted>\n+k = '<redacted>'\n+ umlaut \xff\n")
+    assert (left.sha256, left.size) == (hashlib.sha256(left.data).hexdigest(), len(left.data))
+    assert one.things[0].attrs == {"patch_redacted": True}
+    assert "changes.patch has <redacted> in place of what looks like a secret: it does not apply as it is" in one.notes
+    assert "their bytes were left out, for they hold what looks like a secret: p.yaml" in one.notes
+
+
+def test_a_word_that_stands_in_a_file_is_not_taken_out_of_all_others() -> None:
+    """The password of a sample database is the name of a program, too."""
+    one = captured(
+        params={"db": "postgres-15"}, keep=[kept("params_whole", "params.json", "postgres://me:postgres@localhost/x")]
+    )
+    capture_secrets.take_out(one)
+    assert one.params == {"db": "postgres-15"}

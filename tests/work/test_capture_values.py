@@ -175,13 +175,73 @@ def test_a_table_with_a_name_column_is_no_history(tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("m.csv", "", "line 1 names no columns"), ("m.csv", "1,2\n3,4\n", "line 1 names no columns"), ("m.csv", "a,b\n1\n", "line 2 has 1"),
-        ("m.jsonl", '{"a": 1}\n{"a"', "line 2"), ("m.jsonl", "[1]\n", "line 1 is no object"), ("m.json", "{", "m.json"),
+        ("m.jsonl", '{"a"', "line 1"), ("m.jsonl", "[1]\n", "line 1 is no object"), ("m.json", "{", "m.json"),
     ],
 )  # fmt: skip
 def test_a_broken_file_of_metrics_says_where(tmp_path: Path, name: str, text: str, said: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(Invalid, match=said):
         values.metrics_file(tmp_path / name)
+
+
+def test_yaml_is_of_the_version_that_tools_mean(tmp_path: Path) -> None:
+    """YAML 1.2: `on` is a word, `1e-05` a number, no time becomes a number, no date anything else than what was written."""
+    (tmp_path / "p.yaml").write_text(
+        "on: yes\nlr: 1e-05\nat: 12:30:00\nday: 2026-04-12\noct: 0o17\nzeros: 010\nhex: 0xff\nnot: 1_000\nn: 3.10\nb: True\n"
+        "base: &b {x: .inf}\nmore: {<<: *b, y: ~, z: .nan}\n"
+    )
+    assert values.params_file(tmp_path / "p.yaml") == {
+        "on": "yes", "lr": "1e-05", "at": "12:30:00", "day": "2026-04-12", "oct": "15", "zeros": "10", "hex": "255", "not": "1_000",
+        "n": "3.1", "b": "true", "base.x": "Infinity", "more.x": "Infinity", "more.y": "null", "more.z": "NaN",
+    }  # fmt: skip
+
+
+def test_a_line_that_is_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
+    """A killed run leaves half a line: what stands before it counts, and the half is named, never taken for a figure."""
+    for name, text, said in (
+        ("a.csv", "epoch,auc\n1,0.5\n2", "line 3 has 1 fields, not 2 (it has no end)"),
+        ("b.csv", "epoch,auc\n1,0.5\n2,0.", "line 3 has no end: its last figure may be cut off"),
+        ("c.jsonl", '{"epoch": 1, "auc": 0.5}\n{"epoch": 2, "au', "line 2"),
+        ("d.jsonl", '{"epoch": 1, "auc": 0.5}\n[7]\n', "line 2 is no object"),
+    ):
+        (tmp_path / name).write_text(text)
+        found = values.metrics_file(tmp_path / name)
+        assert found.rows() == [{"name": "auc", "value": "0.5", "step": 1}], name
+        assert found.unread[0].startswith(said)
+    (tmp_path / "e.csv").write_text("epoch,auc\n1,0.5\n2,0.8")
+    assert values.metrics_file(tmp_path / "e.csv").rows()[0]["value"] == "0.8"
+    assert values.metrics_file(tmp_path / "e.csv", ended=False).rows()[0]["value"] == "0.5"
+
+
+def test_a_table_that_two_runs_wrote_to(tmp_path: Path) -> None:
+    """What stood there is the other run's, a head that comes again is no line."""
+    old = "epoch,auc,f1\n1,0.5,0.9\n"
+    (tmp_path / "h.csv").write_text(f"{old}epoch,auc,f1\n1,0.7,\n")
+    assert [(row["name"], row["value"]) for row in values.metrics_file(tmp_path / "h.csv").rows()] == [
+        ("auc", "0.7"),
+        ("f1", "0.9"),
+    ]
+    found = values.metrics_file(tmp_path / "h.csv", old.encode())
+    assert (found.rows(), found.added) == ([{"name": "auc", "value": "0.7", "step": 1}], True)
+    (tmp_path / "h.jsonl").write_text('{"step": 1, "f1": 1}\n{"step": 2, "auc": 0.7}\n')
+    assert values.metrics_file(tmp_path / "h.jsonl", b'{"step": 1, "f1": 1}\n').rows() == [
+        {"name": "auc", "value": "0.7", "step": 2}
+    ]
+    assert not values.metrics_file(tmp_path / "h.csv", b"something else\n").added
+
+
+def test_steps_as_tools_write_them(tmp_path: Path) -> None:
+    """pandas writes `3.0`; a trainer has fractions of epochs beside its steps, which are figures of their own."""
+    (tmp_path / "p.csv").write_text("step,auc\n1.0,0.5\n2.0,0.75\n")
+    assert values.metrics_file(tmp_path / "p.csv").rows() == [{"name": "auc", "value": "0.75", "step": 2}]
+    (tmp_path / "t.jsonl").write_text(
+        '{"epoch": 0.5, "step": 500, "loss": 1.5}\n{"epoch": 1.0, "step": 1000, "loss": 1.25}\n'
+    )
+    assert values.metrics_file(tmp_path / "t.jsonl").rows() == [
+        {"name": "epoch", "value": "1.0", "step": 1000}, {"name": "loss", "value": "1.25", "step": 1000},
+    ]  # fmt: skip
+    (tmp_path / "s.csv").write_text("epoch;auc\n1;0.5\n")
+    assert values.metrics_file(tmp_path / "s.csv").rows() == [{"name": "auc", "value": "0.5", "step": 1}]
 
 
 def test_what_a_command_says_of_itself(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Three lists decide. A *shape* is a secret wherever it stands (`ghp_…`, a private key, a password in an address). A *telling name* (`api_key`,
 `password`) makes a secret of a value that looks random. What merely looks random is none: digests, commits and ids are all over a record of
 machine learning, so a hex text of a digest's length counts only beside a name that says token, secret, password or API key, and a UUID never.
-It finds what is careless, not what is hidden on purpose.
+It finds what is careless, not what is hidden on purpose. Both ways in use it: `carnet run`, and what is taken in from other tools.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 REDACTED: Final = "<redacted>"
 
@@ -29,6 +29,21 @@ class Secret:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A secret in what would be recorded: where it stands, and what it seems to be. Its value is for looking for it elsewhere, never to be shown."""
+
+    where: str
+    what: str
+    value: str = field(default="", repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+FREE_NAMES: Final = frozenset({"packages"})
+"""Attributes in which names say nothing of their values: packages are named as they like."""
+
 _SHAPES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     # what, words of which one must stand in the text, pattern (group 1, where there is one, is the value)
     ("an AWS access key id", ("AKIA", "ASIA", "ABIA", "ACCA"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
@@ -39,7 +54,8 @@ _SHAPES: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("a GitLab token", ("glpat-", "gldt-", "glrt-", "glptt-"), r"\bgl(?:pat|dt|rt|ptt)-[A-Za-z0-9_-]{20,}"),
     ("a Slack token", ("xox", "xapp-"), r"\b(?:xox[abeoprs]-(?:\d+-)?[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,})"),
     ("a Slack webhook", ("hooks.slack.com",), r"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]{20,})"),
-    ("a private key", ("PRIVATE KEY",), r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+    ("a private key", ("PRIVATE KEY",), r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:(?s:(?:(?!-----).){0,20000}+)-----END (?:[A-Z0-9]+ )*PRIVATE KEY"
+     r"(?: BLOCK)?-----|(?:(?:\\[nr]|[\s\"',])*+\+?[A-Za-z0-9+/=]{16,}+)*+)"),
     ("a secret key", ('"seed"',), r"\"seed\"\s*:\s*\"([0-9a-f]{64})\""),
     ("a JSON web token", ("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     ("an OpenAI or Anthropic key", ("sk-",), r"(?<![A-Za-z0-9-])sk-[A-Za-z0-9_-]{20,}"),
@@ -65,11 +81,13 @@ _SAID: Final = tuple(
 )
 _NAME_SIGNS: Final = string.ascii_letters + string.digits + "_.-"
 _AFTER: Final = re.compile(
-    r"(?P<name>[A-Za-z0-9_.-]{0,60})[\"']?\s{0,4}(?::=|=>|[:=])\s{0,4}"
-    r"(?:[A-Za-z]?[\"'](?P<quoted>[^\"'\n]{6,512})[\"']|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
+    r"(?P<name>[A-Za-z0-9_.-]{0,60})\\?[\"']?\s{0,4}(?::=|=>|[:=])\s{0,4}"  # a quote may be escaped: code within JSON
+    r"(?:[A-Za-z]?\\?[\"'](?P<quoted>[^\"'\n]{6,512}?)\\?[\"']|(?P<bare>[^\s\"'`,;(){}\[\]<>]{8,512}))"
 )
 _TELLING: Final = re.compile(_STRONG, re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"passw|pwd|passphrase|secret", re.IGNORECASE)
+_IS_PASSWORD: Final = re.compile(r"(?:passw(?:or)?d|passwd|passphrase|pwd|secret)$", re.IGNORECASE)
+_LITERAL: Final = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s/\\(){}\[\]<>]{8,64}")
 _KEY: Final = re.compile(r"(?:^|[_.-])key$|[a-z]Key$", re.IGNORECASE)
 _NO_NAME: Final = re.compile(
     r"tokeni[sz]|tokens|token_?(?:id|type|count|len|limit|dim|size|class|level|map|cls)|(?:max|min|num|n|pad|eos|bos|unk|sep|cls|mask|special|stop|"
@@ -90,12 +108,19 @@ _NO_PASSWORD: Final = re.compile(
     r"pass|secret|token|key|here|none|null|true|false|value|string|str|env|user|username|prompt|required)",
     re.IGNORECASE | re.DOTALL,
 )
+_FIRST: Final = re.compile(
+    "|".join(re.escape(word) for word in (*_SAID, *(word for _, words, _ in _SHAPES for word in words)))
+)
+_SHORT: Final = 400
+"""Letters up to which a text is first asked by `_FIRST` alone: in a longer one, word by word is quicker."""
 MIN_TOKEN: Final = 16
 MIN_PASSWORD: Final = 6
 
 
 def search(text: str) -> list[Secret]:
     """Return the secrets in a text (a file, a line, an argument), in order, none within another."""
+    if len(text) <= _SHORT and not may_hold(text):
+        return []
     found = [*_shapes(text), *_beside(text)]
     found.sort(key=lambda one: (one.start, -one.end))
     kept: list[Secret] = []
@@ -107,7 +132,14 @@ def search(text: str) -> list[Secret]:
 
 def known_shapes(text: str) -> list[Secret]:
     """Return the secrets in a text that have a known shape, wherever they stand; names are not looked at."""
+    if len(text) <= _SHORT and not may_hold(text):
+        return []
     return sorted(_shapes(text), key=lambda one: one.start)
+
+
+def may_hold(text: str) -> bool:
+    """Say whether `search` might find something: a first look at a short text, most of which hold nothing."""
+    return bool(_FIRST.search(text))
 
 
 def search_value(name: str, value: str) -> list[Secret]:
@@ -123,6 +155,36 @@ def redact(text: str, found: list[Secret]) -> str:
     for one in reversed(found):
         text = text[: one.start] + REDACTED + text[one.end :]
     return text
+
+
+def without(
+    value: Any, where: str, found: list[Found], *, name: str = "", certain: bool = False, join: str = ", "
+) -> Any:
+    """Return a value of JSON without the secrets in its texts and keys; each is added to `found`.
+
+    `name` is the name that the value belongs to. `certain`: it and the keys below are surely names of their values, as of parameters.
+    """
+    if isinstance(value, str):
+        held = search_value(name, value) if certain else search(value)
+        if not held and name and len(value) >= MIN_TOKEN and tells(name) and looks_secret(name, value):
+            held = [Secret(0, len(value), f"a value of {name[:40]} that looks secret")]
+        if not held:
+            return value
+        found += [Found(where, one.what, value[one.start : one.end]) for one in held]
+        return redact(value, held)
+    if isinstance(value, list):
+        return [without(inner, where, found, name=name, certain=certain, join=join) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    made = {}
+    for key, inner in value.items():
+        shown, named = str(key), known_shapes(str(key))
+        found += [Found(f"a name in {where}", one.what, shown[one.start : one.end]) for one in named]
+        shown = redact(shown, named)
+        made[shown if named else key] = without(
+            inner, f"{where}{join}{shown}", found, name="" if name in FREE_NAMES else shown, certain=certain, join=join
+        )
+    return made
 
 
 def tells(name: str) -> bool:
@@ -148,6 +210,11 @@ def looks_secret(name: str, value: str, *, certain: bool = False) -> bool:
     if any(_random(run, 2 if telling else 4) for run in _RUN.findall(value)):
         return True
     return telling and bool(_WHOLE.fullmatch(value)) and _entropy(value) >= 4.3
+
+
+def _is_literal(name: str, value: str) -> bool:
+    """Say whether a text in quotes is a password that somebody wrote into code: `password = 'hunter2hunter'`."""
+    return bool(_IS_PASSWORD.search(name) and _LITERAL.fullmatch(value)) and looks_secret(name, value, certain=True)
 
 
 def _random(run: str, turns_at_least: int) -> bool:
@@ -193,7 +260,11 @@ def _beside(text: str) -> Iterator[Secret]:
                 name = before[len(before.rstrip(_NAME_SIGNS)) :] + match["name"]
                 group = "quoted" if match["quoted"] is not None else "bare"
                 place = match.span(group)
-                if place not in seen and tells(name) and looks_secret(name, match[group]):
+                if (
+                    place not in seen
+                    and tells(name)
+                    and (looks_secret(name, match[group]) or (group == "quoted" and _is_literal(name, match[group])))
+                ):
                     seen.add(place)
                     yield Secret(*place, f"a value of {name.strip('-.')[:40]} that looks secret")
             at = text.find(word, at + len(word))

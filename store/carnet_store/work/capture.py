@@ -17,7 +17,18 @@ from typing import Any, Final, Self
 from carnet_store.errors import Invalid
 from carnet_store.work.capture_child import Child
 from carnet_store.work.capture_environment import PROBE, VARIABLE
-from carnet_store.work.capture_files import Content, Inputs, Reading, Scene, Stamp, file_clock, kind_of, named_in, stamp
+from carnet_store.work.capture_files import (
+    Content,
+    Inputs,
+    Mark,
+    Reading,
+    Scene,
+    differs,
+    file_clock,
+    kind_of,
+    mark,
+    named_in,
+)
 
 OWN_WORD: Final = "carnet.json"
 """What a command may write in its folder to say its parameters, metrics and seeds itself."""
@@ -32,6 +43,9 @@ PARAMS_AT_MOST: Final = 1_000
 PARAMS_TEXT: Final = 150_000
 METRICS_AT_MOST: Final = 1_000
 NOTES_AT_MOST: Final = 50
+HISTORIES: Final = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""Tables of metrics, to which a run may append; `HISTORY_AT_MOST` bytes of what one held before are kept in mind."""
+HISTORY_AT_MOST: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,9 @@ class Run:
             *(_whole(asked.folder, path) for path in asked.metrics),
             asked.folder / OWN_WORD,
         ]
-        self._before: dict[Path, Stamp | None] = {path: stamp(path) for path in watched}
+        self._before: dict[Path, Mark | None] = {path: mark(path) for path in watched}
+        tables = [_whole(asked.folder, path) for path in asked.metrics if path.suffix.lower() in HISTORIES]
+        self._histories = {path: _history(path) for path in tables}
         self._begun = file_clock()
         self._reading = Reading(asked.folder, asked.root, self.notes)
         named = list(asked.inputs) or named_in(asked.argv, asked.folder)
@@ -249,7 +265,11 @@ class Run:
 
     def is_new(self, path: Path) -> bool:
         """Say whether a watched file was written to since the start; a folder always counts as written."""
-        return path.is_dir() or self._before.get(path) != stamp(path)
+        return path.is_dir() or differs(self._before.get(path), mark(path))
+
+    def history_before(self, path: Path) -> bytes:
+        """Return what a table of metrics held before the start, where it still begins with that: another run's."""
+        return self._histories.get(path, b"")
 
     def given_params(self) -> list[dict[str, str]]:
         """Return the parameters known before the start, weakest first: files, variables, command line."""
@@ -312,6 +332,16 @@ def default_name(argv: Sequence[str], at: int) -> str:
         script = argv[at_module + 1] if at_module is not None else Path(argv[0]).stem
     short = "".join(sign if sign.isalnum() or sign in "._-" else "-" for sign in script)[:40].strip("-") or "run"
     return f"{short}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(at // 1000))}"
+
+
+def _history(path: Path) -> bytes:
+    """Return a table of metrics as it stands; empty where it is not there, or too large to be one."""
+    try:
+        with path.open("rb") as handle:
+            found = handle.read(HISTORY_AT_MOST + 1)
+    except OSError:
+        return b""
+    return found if len(found) <= HISTORY_AT_MOST else b""
 
 
 def _whole(folder: Path, path: str | Path) -> Path:

@@ -31,9 +31,10 @@ from carnet_store.work.capture import (
 )
 from carnet_store.work.capture_child import Ended
 from carnet_store.work.capture_code import Code
-from carnet_store.work.capture_environment import Told
+from carnet_store.work.capture_environment import Interpreter, Told
 from carnet_store.work.capture_files import Content, kind_of, listing, shortened
 
+INTERPRETERS_AT_MOST: Final = 5
 ROWS_TEXT: Final = 80_000
 """Bytes that a list of files takes in an event."""
 
@@ -127,16 +128,26 @@ class Assembly:
         return told
 
     def _environment(self, told: Told) -> None:
-        if not told.start:
-            return
-        text = told.text
-        found = capture_environment.packages(text["version"], text["implementation"], told.paths())
+        """Add the environment of each interpreter that took part; the same packages are one."""
+        took_part = told.interpreters()
+        for one in took_part[:INTERPRETERS_AT_MOST]:
+            thing = self._environment_of(one)
+            if all(thing.key != other.key for other in self._things):
+                self._things.append(thing)
+        if took_part:
+            self._attrs["interpreter"] = took_part[0].executable
+        if len(took_part) > 1:
+            names = shortened([one.executable for one in took_part])
+            self._notes.append(f"{len(took_part)} interpreters took part, each with packages of its own: {names}")
+
+    def _environment_of(self, one: Interpreter) -> Thing:
+        found = capture_environment.packages(one.version, one.implementation, one.path)
         data = found.text.encode("utf-8", "backslashreplace")
         digest = hashlib.sha256(data).hexdigest()
         packages = {values.name_of(name): version for name, version in list(found.versions.items())[:3_000]}
         thing = Thing(
-            "environment", ("packages", digest), f"{text['implementation']}-{text['version']}", digest[:12], relation="used",
-            attrs={"format": "installed", "python": text["version"], "implementation": text["implementation"], "packages": packages,
+            "environment", ("packages", digest), f"{one.implementation}-{one.version}", digest[:12], relation="used",
+            attrs={"format": "installed", "python": one.version, "implementation": one.implementation, "packages": packages,
                    "hashed": 0, "pinned": True},
             digests={"sha256": digest},
         )  # fmt: skip
@@ -145,8 +156,7 @@ class Assembly:
                 values.name_of(name): origin for name, origin in list(found.origins.items())[:200]
             }
         self._keep_bytes(thing.keep, "lock", "requirements.txt", data)
-        self._things.append(thing)
-        self._attrs["interpreter"] = str(told.start.get("executable", ""))[:400]
+        return thing
 
     def _seeds(self, told: Told, own: Mapping[str, Any]) -> None:
         seeds, places = capture_environment.seeds(told, self._asked.folder)
@@ -174,14 +184,19 @@ class Assembly:
         if code is not None:
             self._notes += code.notes
         if code is not None and code.commit:
+            ran = list(dict.fromkeys([*scripts, *told.modules()]))
+            known = capture_code.tracked(code.tops or [code.top], ran, self._asked.environ) if ran else set()
+            own = [path for path in ran if path not in known]
+            ignored = [self._run.reading.name(path) for path in own if path.is_relative_to(code.top)]
             self._attrs["code"] = {
                 "commit": code.commit,
-                "dirty": code.dirty,
+                "dirty": code.dirty or bool(ignored),
                 **({"folder": code.inside} if code.inside else {}),
             }
+            if ignored:
+                self._notes.append(f"code that ran and that git does not know: {shortened(ignored)}")
             self._commit(code)
-            known = capture_code.tracked(self._asked.folder, scripts, self._asked.environ) if scripts else set()
-            self._own_code([path for path in scripts if path not in known], "not in git")
+            self._own_code(own, "not in git")
             return
         state = "no git" if code is None else "unknown" if code.trouble else "no commit"
         self._attrs["code"] = {"dirty": state}
@@ -204,6 +219,8 @@ class Assembly:
         )  # fmt: skip
         if code.untracked:
             changed.attrs |= _fitting("untracked", code.untracked, code.untracked_count)
+        if code.large:
+            changed.attrs |= _fitting("large", code.large, len(code.large))
         if code.text:
             changed.keep.append(Kept("patch", "changes.patch", code.sha256, code.size, code.text))
         else:
@@ -293,6 +310,9 @@ class Assembly:
             path = folder / name
             if path in known or path in own or run.reading.is_private(path):
                 continue
+            if capture_files.takes_our_words(path):
+                self._notes.append(f"{name} takes what Carnet says too, and still grows: it is not recorded as made")
+                continue
             if kind_of(name) == "code" and name in before.stamps:
                 edited.append(name)
                 continue
@@ -318,7 +338,12 @@ class Assembly:
         """Add files and folders as things; the same bytes twice are one."""
         rows: list[dict[str, Any]] = []
         things: list[Thing] = []
+        empty = []
         for one in contents:
+            if not one.size and one.where not in self._run.models:
+                empty.append(one.path)  # all that is empty has the same digest, and nothing to do with each other
+                rows.append({"path": one.path, "kind": kind_of(one.path), "size": 0, "digests": {"sha256": one.sha256}})
+                continue
             thing = self._file(one, relation)
             row: dict[str, Any] = {
                 "path": one.path,
@@ -337,6 +362,10 @@ class Assembly:
                 )
             elif all(thing.key != other.key for other in things):
                 things.append(thing)
+        if empty:
+            self._notes.append(
+                f"empty, and so no {'data' if relation == 'used' else 'results'} of their own: {shortened(empty)}"
+            )
         if rows:
             self._attrs |= _fitting(attribute, rows, len(rows))
         self._things += things
@@ -434,8 +463,15 @@ class Assembly:
             try:
                 if whole.exists() and not self._run.is_new(whole):
                     self._notes.append(f"{path} is from before the run: its metrics were not read")
-                else:
-                    found.join(values.metrics_file(whole))
+                    continue
+                one = values.metrics_file(
+                    whole, self._run.history_before(whole), ended=self._ended.status == "finished"
+                )
+                found.join(one)
+                if one.unread:
+                    self._notes.append(f"{path}: {shortened(one.unread)}; the other lines were read")
+                if one.added:
+                    self._notes.append(f"{path} was there before: only what the run added to it was read")
             except CarnetError as error:
                 self._notes.append(error.message)
         try:

@@ -2,7 +2,7 @@
 
 The child inherits standard input, output and error and every other descriptor that we did, and stays in our process group, so that a terminal
 treats the two as one program: Ctrl-C and Ctrl-Z reach the child by themselves. We go on living to record what happened; what is sent to us alone
-(SIGTERM, SIGHUP) is passed on.
+(SIGTERM, SIGHUP, the SIGUSR1 by which a scheduler warns) is passed on.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from carnet_store.errors import NotFound
 
-_WATCHED: Final = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP")
-_PASSED_ON: Final = ("SIGTERM", "SIGHUP")
+_TO_STOP: Final = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP")
+_WORDS: Final = ("SIGUSR1", "SIGUSR2")
+"""Signals that mean what a command makes of them: save what you have, time is nearly up."""
+_PASSED_ON: Final = ("SIGTERM", "SIGHUP", *_WORDS)
 
 
 class NotStarted(NotFound):
@@ -54,7 +56,8 @@ class Ended:
         """`finished`, `failed`, or `interrupted` where somebody asked it to stop and it did."""
         if self.code == 0:
             return "finished"
-        return "interrupted" if self.told or self.signal in _WATCHED else "failed"
+        asked = self.signal in (*_TO_STOP, *_WORDS) or any(name in _TO_STOP for name in self.told)
+        return "interrupted" if asked else "failed"
 
 
 class Child:
@@ -107,7 +110,10 @@ class Child:
             self._unwatch()
             raise
         self._waiter = threading.Thread(target=self._wait, daemon=True)
+        early = list(self._told)
         self._waiter.start()
+        for name in early:
+            self._pass_on(name)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +154,7 @@ class Child:
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        for name in _WATCHED:
+        for name in (*_TO_STOP, *_WORDS):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
@@ -161,12 +167,16 @@ class Child:
     def _note(self, number: int, _: FrameType | None) -> None:
         name = _signal_name(number)
         if self._waiter is not None and not self.running:
-            self._late = True
+            self._late = self._late or name in _TO_STOP
             return
         self._told.append(name)
+        self._pass_on(name)
+
+    def _pass_on(self, name: str) -> None:
+        """Send the child what came to us alone; what came before it was there is sent when it is."""
         if name in _PASSED_ON and self._process is not None and self.running:
             with contextlib.suppress(OSError):
-                os.kill(self._process.pid, number)
+                os.kill(self._process.pid, signal.Signals[name])
 
 
 def _signal_name(number: int) -> str:

@@ -1,7 +1,8 @@
 """Which code a run was: the commit, what differs from it, and where both lie. Read with git's own program, never written.
 
 A tree that differs from its commit is never refused and never called clean. Its key is the commit and the SHA-256 of a text: a line for each
-untracked file, then the patch; another reader of the same tree comes to the same key. A repository may have come from anywhere, so nothing that
+untracked file and each that git was told not to watch, then the patch, then the same of each submodule that is changed within; another reader of the
+same tree comes to the same key. A repository may have come from anywhere, so nothing that
 its configuration names is run: no hooks, fsmonitor, filters, external or textual diffs; no shell, and every call has a limit of time and output.
 """
 
@@ -19,6 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from carnet_store.storage.work_tree import DEPTH, INDEX, LFS, NO_LFS, Marked, differing, large, marked
 
 SECONDS: Final = 30.0
 """How long one call of git may take."""
@@ -47,7 +50,7 @@ _RUNS: Final = re.compile(
 _WORK: Final = ("--", ":(top)", ":(top,exclude,glob)**/.carnet/**")
 _DIFF: Final = (
     "diff", "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-relative",
-    "--ignore-submodules=dirty", "--submodule=short", "--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0",
+    "--ignore-submodules=dirty", "--submodule=short", "--unified=3", "--inter-hunk-context=0",
     "--diff-algorithm=myers", "--indent-heuristic", f"-O{os.devnull}", "--ws-error-highlight=none",
 )  # fmt: skip
 
@@ -61,8 +64,9 @@ class Code:
     """The code of a working copy.
 
     `commit` is empty before the first commit. `text` is what differs from it, untracked files first (empty where it is too large to keep),
-    `sha256` its digest, empty where nothing differs. `untracked` are rows (path, size, digests); `kept` the bytes of small text files among them.
-    `inside` is the folder within the repository, empty at its top. `notes` say what could not be read.
+    `sha256` its digest, empty where nothing differs. `untracked` are rows (path, size, digests); `kept` the bytes of small text files among them;
+    `large` the files of Git LFS that are not what their pointers say.
+    `inside` is the folder within the repository, empty at its top; `tops` are its work tree and those of its submodules. `notes` say what could not be read.
     """
 
     top: Path
@@ -70,12 +74,14 @@ class Code:
     branch: str = ""
     remote: str = ""
     inside: str = ""
+    tops: list[Path] = field(default_factory=list)
     text: bytes = b""
     sha256: str = ""
     size: int = 0
     untracked: list[dict[str, Any]] = field(default_factory=list)
     untracked_count: int = 0
     kept: list[tuple[str, bytes]] = field(default_factory=list)
+    large: list[dict[str, Any]] = field(default_factory=list)
     trouble: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -140,35 +146,65 @@ def discover(folder: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def tracked(folder: Path, paths: Sequence[Path], environ: Mapping[str, str]) -> set[Path]:
-    """Return which of these files the repository around `folder` knows: in its index, or untracked and not ignored."""
-    place = discover(folder)
-    inside = [path for path in paths if place is not None and path.is_relative_to(place[0])]
-    if place is None or not inside:
-        return set()
-    try:
-        git = Git(*place, environ)
-        words = ("ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *(f":(top,literal){p.relative_to(place[0]).as_posix()}" for p in inside))  # fmt: skip
-        return {place[0] / os.fsdecode(name) for name in git(*words).split(b"\0") if name}
-    except GitTrouble:
-        return set()
+def tracked(tops: Sequence[Path], paths: Sequence[Path], environ: Mapping[str, str]) -> set[Path]:
+    """Return which of these files the work trees at `tops` know: in their index, or untracked and not ignored."""
+    found: set[Path] = set()
+    for top in tops:
+        place = discover(top)
+        inside = [path for path in paths if path.is_relative_to(top) and discover(path.parent) == place]
+        if place is None or not inside:
+            continue
+        words = (f":(top,literal){path.relative_to(top).as_posix()}" for path in inside)
+        try:
+            told = Git(*place, environ)("ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *words)
+        except GitTrouble:
+            continue
+        found |= {top / os.fsdecode(name) for name in told.split(b"\0") if name}
+    return found
+
+
+@dataclass(slots=True)
+class _Tree:
+    """A work tree to compare with its commit: that of the repository, or of a submodule, which lies at `within` (`vendor/`)."""
+
+    git: Git
+    top: Path
+    commit: str
+    within: bytes = b""
+    hidden: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _read_changes(git: Git, code: Code, since: int, private: Sequence[Path]) -> None:
+    trees = list(_trees(_Tree(git, code.top, code.commit), code))
+    code.tops = [tree.top for tree in trees]
     names = sorted(
-        name for name in git("ls-files", "--others", "--exclude-standard", "-z", *_WORK).split(b"\0") if name
+        name
+        for tree in trees
+        for name in (
+            tree.within + name
+            for name in tree.git("ls-files", "--others", "--exclude-standard", "-z", *_WORK).split(b"\0")
+            if name
+        )
+        if not _newer(code.top / os.fsdecode(name), since)
     )
-    names = [name for name in names if not _newer(code.top / os.fsdecode(name), since)]
     _read_untracked(code, names, private)
-    head = "".join(_line(row) for row in code.untracked).encode("utf-8", "backslashreplace")
+    head = "".join(_line("untracked", row) for row in code.untracked).encode("utf-8", "backslashreplace")
     if len(names) > len(code.untracked):
         head += f"# untracked {len(names) - len(code.untracked)} more\n".encode()
+    hidden = [row for tree in trees for row in tree.hidden]
+    if hidden:
+        head += "".join(_line("hidden", row) for row in hidden).encode("utf-8", "backslashreplace")
+        _keep_hidden(code, hidden, private)
+    changed = git(*_DIFF, "--name-only", "-z", code.commit, "--", LFS, _WORK[-1]).split(b"\0")
+    code.large = list(large(code.top, changed, lambda path: _pointer(git, code.commit, path), _text))
+    head += "".join(_line("changed", row) for row in code.large).encode("utf-8", "backslashreplace")
     total, kept, code.size = hashlib.sha256(head), bytearray(head), len(head)
-    for piece in git.stream(*_DIFF, code.commit, *_WORK):
-        total.update(piece)
-        code.size += len(piece)
-        if code.size <= PATCH:
-            kept += piece
+    for tree in trees:
+        for piece in tree.git.stream(*_DIFF, *_prefixes(tree.within), tree.commit, *_work(tree)):
+            total.update(piece)
+            code.size += len(piece)
+            if code.size <= PATCH:
+                kept += piece
     if not code.size:
         return
     code.sha256 = total.hexdigest()
@@ -179,24 +215,85 @@ def _read_changes(git: Git, code: Code, since: int, private: Sequence[Path]) -> 
             f"what differs from the commit has {code.size // MIB:,} MiB: its digest is recorded, its bytes are not kept"
         )
     if code.size > len(head):
-        changed = git(
-            "diff",
-            "--name-only",
-            "-z",
-            "--no-ext-diff",
-            "--no-renames",
-            "--ignore-submodules=dirty",
-            code.commit,
-            *_WORK,
-        )
-        late = [
-            os.fsdecode(name) for name in changed.split(b"\0") if name and _newer(code.top / os.fsdecode(name), since)
-        ]
-        if late:
-            more = f" and {len(late) - 5:,} more" if len(late) > 5 else ""
-            code.notes.append(
-                f"tracked files that were written to while the code was read: {', '.join(late[:5])}{more}"
-            )
+        _tell_late(trees, code, since)
+
+
+def _tell_late(trees: Sequence[_Tree], code: Code, since: int) -> None:
+    words = ("diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--ignore-submodules=dirty")
+    changed = [
+        tree.within + name
+        for tree in trees
+        for name in tree.git(*words, tree.commit, *_work(tree)).split(b"\0")
+        if name
+    ]
+    late = [os.fsdecode(name) for name in changed if _newer(code.top / os.fsdecode(name), since)]
+    if late:
+        more = f" and {len(late) - 5:,} more" if len(late) > 5 else ""
+        code.notes.append(f"tracked files that were written to while the code was read: {', '.join(late[:5])}{more}")
+
+
+def _trees(tree: _Tree, code: Code, depth: int = DEPTH) -> Iterator[_Tree]:
+    """Yield a work tree and those of its submodules that are checked out, each with what its index hides."""
+    modules: list[Marked] = []
+    files: list[Marked] = []
+    for one in marked(tree.git.stream(*INDEX)):
+        (modules if one.is_submodule else files).append(one)
+    tree.hidden = differing(tree.top, files, lambda path: (tree.within + path).decode("utf-8", "backslashreplace"))
+    yield tree
+    for one in sorted(modules):
+        folder = tree.top / os.fsdecode(one.path)
+        if not (folder / ".git").exists():
+            continue
+        place = discover(folder)
+        shown = (tree.within + one.path).decode("utf-8", "backslashreplace")
+        if depth == 0 or place is None or place[0] != folder:
+            raise GitTrouble(f"the submodule {shown} cannot be read")
+        git = Git(*place, tree.git.given)
+        git.mute()
+        commit = git("rev-parse", "--verify", "--quiet", "HEAD", fine=(0, 1)).decode("ascii", "replace").strip()
+        if not commit:
+            raise GitTrouble(f"the submodule {shown} has no commit")
+        yield from _trees(_Tree(git, folder, commit, tree.within + one.path + b"/"), code, depth - 1)
+
+
+def _work(tree: _Tree) -> tuple[str, ...]:
+    """Return which files a diff shows; those of Git LFS are compared with their pointers, at the top."""
+    return _WORK if tree.within else (*_WORK, NO_LFS)
+
+
+def _pointer(git: Git, commit: str, path: bytes) -> bytes:
+    """Return what the commit holds under a path, as far as it may be a pointer of Git LFS."""
+    try:
+        found = git("cat-file", "blob", f"{commit}:{os.fsdecode(path)}")
+    except GitTrouble:
+        return b""
+    return found if len(found) <= 1024 else b""
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+def _prefixes(within: bytes) -> tuple[str, str]:
+    return f"--src-prefix=a/{os.fsdecode(within)}", f"--dst-prefix=b/{os.fsdecode(within)}"
+
+
+def _keep_hidden(code: Code, rows: Sequence[Mapping[str, Any]], private: Sequence[Path]) -> None:
+    """Say that git was told not to watch these; keep the small ones."""
+    code.notes.append(
+        f"git was told not to watch files that differ (assume-unchanged, skip-worktree): {', '.join(row['path'] for row in rows[:5])}"
+        + (f" and {len(rows) - 5:,} more" if len(rows) > 5 else "")
+    )
+    for row in rows[:KEPT_FILES]:
+        path = code.top / row["path"]
+        if row.get("size", KEPT_FILE + 1) > KEPT_FILE or any(path.is_relative_to(folder) for folder in private):
+            continue
+        try:
+            data = path.read_bytes()
+        except (OSError, ValueError):
+            continue
+        if b"\0" not in data[:8000]:
+            code.kept.append((row["path"], data))
 
 
 def _read_untracked(code: Code, names: Sequence[bytes], private: Sequence[Path]) -> None:
@@ -239,11 +336,12 @@ def _read_untracked(code: Code, names: Sequence[bytes], private: Sequence[Path])
         code.notes.append(f"untracked and not kept, only named: {len(names) - len(kept):,} files ({first} …)")
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    """Return what the text says of an untracked file; `git apply` passes over such lines."""
+def _line(word: str, row: Mapping[str, Any]) -> str:
+    """Return what the text says of a file that is in no patch; `git apply` passes over such lines."""
     digest = f"sha256:{row['digests']['sha256']}" if "digests" in row else "not hashed"
     link = f" -> {json.dumps(row['link'])}" if "link" in row else ""
-    return f"# untracked {digest} {row.get('size', 0)} {json.dumps(row['path'])}{link}\n"
+    gone = " gone" if row.get("gone") else ""
+    return f"# {word} {digest} {row.get('size', 0)} {json.dumps(row['path'])}{link}{gone}\n"
 
 
 def _newer(path: Path, since: int) -> bool:
@@ -300,6 +398,8 @@ class Git:
         if program is None:
             raise GitTrouble("git is not installed")
         self._top = top
+        self.given = environ
+        """The variables it was made with."""
         self._words = [program, "--no-pager", f"--git-dir={git_dir}", f"--work-tree={top}"]
         self._settings = [part for one in _DEAF for part in ("-c", one)]
         kept = {k: v for k, v in environ.items() if not k.startswith(("GIT_", "SSH_ASKPASS", "LC_", "LANG"))}

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,14 @@ ALLOWED: Final = (
     "PYTORCH_CUDA_ALLOC_CONF", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "LANG", "LC_ALL", "LC_NUMERIC", "TZ", "SOURCE_DATE_EPOCH",
 )  # fmt: skip
 """Variables that change what a run computes and say nothing of a person. Others are recorded where `--env` names them."""
+_CONTROLS: Final = (
+    "*_NUM_THREADS",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+    "PYTHONHASHSEED",
+)
+"""Those of them that steer randomness and threads; the child tells how it found and left them."""
 _OWN: Final = frozenset(("random.Random", "numpy.random.default_rng", "numpy.random.RandomState"))
 _IMAGES: Final = ("CARNET_IMAGE", "CONTAINER_IMAGE", "DOCKER_IMAGE", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 
@@ -201,28 +209,47 @@ def _origin(place: Path) -> str:
 # -- what the probe told -------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that took part: its program, its version, the folders it imports from."""
+
+    executable: str
+    version: str
+    implementation: str
+    path: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Told:
-    """What the child's Python processes said: the first or the child itself as `start` and `end`, everybody's seeds.
+    """What the child's Python processes said: one as `start` and `end`, everybody's seeds.
 
-    `end` is empty where that process told nothing at its end (`os._exit`, kill). `processes` counts the interpreters.
+    That one is the child itself; of a shell's or of `make`'s the first that ran code of the folder, else the first. `end` is empty where it told
+    nothing at its end (`os._exit`, kill). `starts` and `ends` (by process) are of all; `processes` counts the interpreters.
     """
 
     start: dict[str, Any] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    ends: dict[int, dict[str, Any]] = field(default_factory=dict)
     seeds: list[dict[str, Any]] = field(default_factory=list)
     processes: int = 0
     unread: int = 0
 
-    @property
-    def text(self) -> dict[str, str]:
-        """Version and implementation of the interpreter."""
-        return {name: _text(self.start.get(name), 60) for name in ("version", "implementation")}
-
-    def paths(self) -> list[str]:
-        """Return the interpreter's path, what it added on its way at the end."""
-        rows = [*_texts(self.start.get("path")), *_texts(self.end.get("path"))]
-        return [row for row in rows if row]
+    def interpreters(self) -> list[Interpreter]:
+        """Return the interpreters that took part, each once, that of `start` first."""
+        found: dict[tuple[str, str], Interpreter] = {}
+        for start in [self.start, *self.starts] if self.start else []:
+            path = [
+                row for row in (*_texts(start.get("path")), *_texts(self.ends.get(start["pid"], {}).get("path"))) if row
+            ]
+            executable, prefix = _text(start.get("executable"), 400), _text(start.get("prefix"), 400)
+            one = Interpreter(
+                executable, _text(start.get("version"), 60), _text(start.get("implementation"), 60), tuple(path)
+            )
+            before = found.setdefault((executable, prefix), one)
+            if before is not one:
+                found[executable, prefix] = replace(before, path=tuple(dict.fromkeys((*before.path, *path))))
+        return list(found.values())
 
     def own_seeds(self) -> list[dict[str, Any]]:
         """Return the seeds that the script's own code set; where there is none, those of the libraries."""
@@ -230,8 +257,10 @@ class Told:
         return own or self.seeds
 
     def modules(self) -> list[Path]:
-        """Return the script's own source files that were loaded."""
-        return [Path(row) for row in _texts(self.end.get("modules"))]
+        """Return the own source files of all scripts that were loaded."""
+        return [
+            Path(row) for row in dict.fromkeys(row for end in self.ends.values() for row in _texts(end.get("modules")))
+        ]
 
 
 def read_told(path: Path, child: int) -> Told:
@@ -256,20 +285,22 @@ def read_told(path: Path, child: int) -> Told:
             rows.append(row)
         else:
             told.unread += 1
-    starts = [row for row in rows if row.get("kind") == "start"]
-    told.processes = len({row["pid"] for row in starts})
-    if starts:
-        told.start = next((row for row in starts if row["pid"] == child), starts[0])
-        ends = [row for row in rows if row.get("kind") == "end" and row["pid"] == told.start["pid"]]
-        told.end = ends[-1] if ends else {}
+    told.starts = [row for row in rows if row.get("kind") == "start"]
+    told.ends = {row["pid"]: row for row in rows if row.get("kind") == "end"}
+    told.processes = len({row["pid"] for row in told.starts})
+    if told.starts:
+        own = (row for row in told.starts if _texts(told.ends.get(row["pid"], {}).get("modules")))
+        told.start = next((row for row in told.starts if row["pid"] == child), {}) or next(own, told.starts[0])
+        told.end = told.ends.get(told.start["pid"], {})
     told.seeds = [row for row in rows if row.get("kind") == "seed"]
     return told
 
 
 def read_packages_early(path: Path, child: int) -> None:
     """Read the packages of the interpreter that began to tell of itself, while the command still runs."""
-    for folder in read_told(path, child).paths():
-        _installed(folder)
+    for one in read_told(path, child).interpreters():
+        for folder in one.path:
+            _installed(folder)
 
 
 def seeds(told: Told, folder: Path) -> tuple[dict[str, str | list[str]], dict[str, str]]:
@@ -296,14 +327,14 @@ def seeds(told: Told, folder: Path) -> tuple[dict[str, str | list[str]], dict[st
 
 def controls(told: Told, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what steers randomness beside seeds: hash seed, threads, determinism flags, which generators one saw seeded."""
-    found = {name: environ[name] for name in sorted(environ) if fnmatchcase(name, "*_NUM_THREADS")}
-    for name in ("CUBLAS_WORKSPACE_CONFIG", "TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC"):
-        if name in environ:
-            found[name] = environ[name]
+    begun, ended = (row.get("env") for row in (told.start, told.end))
+    began = _steering(begun if isinstance(begun, dict) else environ)
+    found = {**began, **_steering(ended if isinstance(ended, dict) else {})}
+    found.pop("PYTHONHASHSEED", None)  # what a script sets later changes nothing in itself
     if told.start:
         randomised = told.start.get("hash_randomization")
-        found["PYTHONHASHSEED"] = environ.get("PYTHONHASHSEED") or ("random" if randomised else "0")
-    for name in _texts(told.end.get("loaded")):
+        found["PYTHONHASHSEED"] = began.get("PYTHONHASHSEED") or ("random" if randomised else "0")
+    for name in dict.fromkeys(name for end in told.ends.values() for name in _texts(end.get("loaded"))):
         found[f"generators.{name}"] = _seeding(told, name)
     torch = told.end.get("torch")
     if isinstance(torch, dict):
@@ -311,11 +342,26 @@ def controls(told: Told, environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _steering(environ: Mapping[Any, Any]) -> dict[str, str]:
+    """Return those of some variables that steer randomness, whatever else somebody wrote among them."""
+    return {
+        name: text[:200]
+        for name, text in sorted(
+            (name, text) for name, text in environ.items() if isinstance(name, str) and isinstance(text, str)
+        )
+        if any(fnmatchcase(name, pattern) for pattern in _CONTROLS)
+    }
+
+
 def _seeding(told: Told, source: str) -> str:
-    """Return how far a library's generators were seen to be seeded; a seed of None asks the machine for one."""
-    calls = {row.get("call") for row in told.own_seeds() if row.get("source") == source and row.get("seed") != "None"}
+    """Return how far a library's generators were seen to be seeded; a seed of None asks the machine for one.
+
+    What a forked worker seeds is its own: the process it comes from is as unseeded as before.
+    """
+    rows = [row for row in told.own_seeds() if row.get("source") == source and row.get("seed") != "None"]
+    calls = {row.get("call") for row in rows if not row.get("forked")}
     if not calls:
-        return "no seed seen"
+        return "seeded in forked workers only" if rows else "no seed seen"
     return "only generators of its own seeded" if calls <= _OWN else "seeded"
 
 

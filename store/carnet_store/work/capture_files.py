@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from carnet_store.errors import Invalid, NotFound
 
@@ -24,6 +24,8 @@ READ_FIRST: Final = 1 << 20
 """An input of at most so many bytes is read before the run begins ..."""
 READ_FIRST_ALL: Final = 16 << 20
 """... and at most so many of all of them."""
+FILES_FIRST: Final = 200
+"""A folder of at most so many files, as small together, is read before it too."""
 NAMED_AT_MOST: Final = 5
 _COARSE: Final = 5
 """CLOCK_REALTIME_COARSE of Linux."""
@@ -46,6 +48,20 @@ DOCUMENT_ENDS: Final = (".md", ".rst", ".html", ".htm", ".pdf", ".png", ".jpg", 
 
 Stamp = tuple[int, int, int]
 """Size in bytes, time of the last change in ns, file number: another where the bytes may be others."""
+
+
+class Mark(NamedTuple):
+    """What tells that a file came to be or was written to, also where its time was set back (`cp -p`, `tar x`, `mv`).
+
+    `touched` (ns) moves with the bytes and with what the file is called and may be; nobody can set it. `mode` and `links` tell of the latter.
+    """
+
+    size: int
+    changed: int
+    number: int
+    touched: int
+    mode: int
+    links: int
 
 
 @dataclass(slots=True)
@@ -89,15 +105,15 @@ class Reading:
                 return Path(os.path.relpath(whole, self.folder)).as_posix()
         return whole.as_posix()
 
-    def read(self, path: Path) -> Content | None:
-        """Read a file or folder; None, with a note, where that cannot be done."""
+    def read(self, path: Path, only: Mapping[str, Stamp] | None = None) -> Content | None:
+        """Read a file or folder (of that the files in `only`, if it is given); None, with a note, where that cannot be done."""
         began = time.perf_counter()
         try:
             whole = _absolute(self.folder, path)
             if self.is_private(whole):
                 raise OSError(0, "it lies among keys")
             if whole.is_dir():
-                return self._read_folder(whole)
+                return self._read_folder(whole, only)
             sha256, size = self._digest(whole)
             return Content(self.name(whole), whole, sha256, size)
         except OSError as error:
@@ -132,7 +148,7 @@ class Reading:
                     raise _Stopped
         return digest.hexdigest(), size
 
-    def _read_folder(self, folder: Path) -> Content:
+    def _read_folder(self, folder: Path, only: Mapping[str, Stamp] | None) -> Content:
         import hashlib
 
         found: list[tuple[str, str, int]] = []
@@ -140,6 +156,8 @@ class Reading:
         real = Path(os.path.realpath(folder))
         near = any(place.is_relative_to(base) for place in self.private for base in (folder, real))
         for path, entry in sorted(_walk(folder, NEVER_IN, odd), key=lambda pair: os.fsencode(pair[0])):
+            if only is not None and path not in only:
+                continue
             if (near or entry.is_symlink()) and self.is_private(Path(entry.path)):
                 odd.append(f"{path} (a key)")
                 continue
@@ -149,6 +167,9 @@ class Reading:
                 odd.append(f"{path} ({error.strerror})")
                 continue
             found.append((path, sha256, size))
+        if only is not None:
+            gone = set(only) - {path for path, _, _ in found} - {one.rpartition(" (")[0] for one in odd}
+            odd += [f"{path} (gone before it was read)" for path in sorted(gone)]
         if odd:
             self.notes.append(f"left out of {self.name(folder)}: {shortened(odd)}")
         text = listing((path, sha256) for path, sha256, _ in found)
@@ -197,6 +218,35 @@ def stamp(path: Path) -> Stamp | None:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
+def mark(path: Path) -> Mark | None:
+    """Return what tells whether a file was written, None where there is none."""
+    try:
+        return _mark(path.stat())
+    except OSError:
+        return None
+
+
+def _mark(found: os.stat_result) -> Mark:
+    return Mark(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns, found.st_mode, found.st_nlink)
+
+
+def differs(before: Mark | None, now: Mark | None) -> bool:
+    """Say whether a file is another than before, or may be; a right or a name that it got alone makes it none."""
+    if before is None or now is None:
+        return before is not now
+    if before[:3] != now[:3]:
+        return True
+    return before.touched != now.touched and (before.mode, before.links) == (now.mode, now.links)
+
+
+def takes_our_words(path: Path) -> bool:
+    """Say whether a file is our own stderr (`2> log`): what we say at the end is written to it after its digest was taken."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(2))
+    except OSError:
+        return False
+
+
 def named_in(argv: Sequence[str], folder: Path) -> list[Path]:
     """Return the regular files that arguments name, as `FILE`, `--flag=FILE` or `key=FILE`; the program itself is none of them."""
     found: dict[Path, None] = {}
@@ -229,6 +279,7 @@ class Inputs:
         self._stamps: dict[Path, Stamp | None] = {}
         self._contents: dict[Path, Content | None] = {}
         self._first: set[Path] = set()
+        self._inside: dict[Path, dict[str, Stamp]] = {}
         left = READ_FIRST_ALL
         for path in paths:
             whole = _absolute(reading.folder, path)
@@ -247,12 +298,19 @@ class Inputs:
                 left -= known[0]
                 self._first.add(whole)
                 self._contents[whole] = reading.read(whole)
+            elif known is None and (inside := _stamps_in(whole)) is not None:
+                self._inside[whole] = inside  # what the run adds to the folder is no input
+                size = sum(one[0] for one in inside.values())
+                if size <= min(READ_FIRST, left) and len(inside) <= FILES_FIRST:
+                    left -= size
+                    self._first.add(whole)
+                    self._contents[whole] = reading.read(whole, inside)
 
     def finish(self) -> None:
         """Read what was not read yet."""
         for path in self._stamps:
             if path not in self._contents:
-                self._contents[path] = self._reading.read(path)
+                self._contents[path] = self._reading.read(path, self._inside.get(path))
 
     def files(self) -> list[Path]:
         """Return the files, folders left out."""
@@ -271,6 +329,8 @@ class Inputs:
                 continue
             if known is not None:
                 content.changed = self.was_written(path)
+            elif path in self._inside:
+                content.changed = any(stamp(path / name) != then for name, then in self._inside[path].items())
             else:
                 content.changed = any(
                     (now := stamp(path / name)) is None or now[1] >= self._begun for name, _, _ in content.files
@@ -283,6 +343,20 @@ class Inputs:
         return found
 
 
+def _stamps_in(folder: Path) -> dict[str, Stamp] | None:
+    """Return the files in a folder with their stamps; None where there are too many to wait for."""
+    found: dict[str, Stamp] = {}
+    for path, entry in _walk(folder, NEVER_IN, []):
+        if len(found) == FILES_AT_MOST:
+            return None
+        try:
+            known = entry.stat()
+        except OSError:
+            continue
+        found[path] = (known.st_size, known.st_mtime_ns, known.st_ino)
+    return found
+
+
 # -- outputs -------------------------------------------------------------------------------------------------------------
 
 
@@ -290,27 +364,31 @@ class Inputs:
 class Scene:
     """The files below a folder at one moment. `whole` is false where there were too many to look at."""
 
-    stamps: Mapping[str, Stamp]
+    stamps: Mapping[str, Mark]
     whole: bool = True
 
 
 def look(folder: Path, at_most: int = FILES_AT_MOST) -> Scene:
     """Return the files below `folder`; hidden folders and those of tools are passed over."""
-    found: dict[str, Stamp] = {}
+    found: dict[str, Mark] = {}
     for path, entry in _walk(folder, SKIPPED, [], hidden=False):
         if len(found) >= at_most:
             return Scene(found, whole=False)
         try:
-            known = entry.stat()
+            found[path] = _mark(entry.stat())
         except OSError:
             continue
-        found[path] = (known.st_size, known.st_mtime_ns, known.st_ino)
     return Scene(found)
 
 
 def written(before: Scene, after: Scene, begun: int) -> list[str]:
-    """Return the files that came to be or were written to: another stamp than before, or written since `begun` (ns)."""
-    return [path for path, now in after.stamps.items() if before.stamps.get(path) != now or now[1] >= begun]
+    """Return the files that came to be or were written to since `begun` (ns); `before` may be of a moment after that."""
+    found = []
+    for path, now in after.stamps.items():
+        then = before.stamps.get(path)
+        if differs(then, now) or now.changed >= begun or (then is not None and then.touched >= begun):
+            found.append(path)
+    return found
 
 
 def file_clock() -> int:

@@ -26,8 +26,6 @@ from carnet_store.storage.project import Project
 from carnet_store.work.capture import Captured, Kept, Thing
 
 SYSTEM: Final = "carnet"
-NEWEST: Final = 300
-"""So many of the newest datasets, models and documents are asked whether they are the bytes that a run read."""
 ONE_BY_ONE: Final = 8
 """Up to so many objects are flushed to the disk each for itself; more at once."""
 _FORMAT: Final = "carnet-run/1"
@@ -104,12 +102,9 @@ def _known_bytes(project: Project, captured: Captured) -> dict[str, str]:
             entity = source_entity(kind, thing.key[0], sha256)
             if sha256 not in found and project.row(entity).last:
                 found[sha256] = entity
-    if len(found) < len(wanted):
-        for row in project.entities(*_SAME_BYTES, limit=NEWEST):
-            node = project.node(row.id)
-            sha256 = node.digests.get("sha256", "") if node is not None else ""
-            if sha256 in wanted:
-                found.setdefault(sha256, row.id)
+    for sha256, entities in project.of_bytes(set(wanted) - set(found), *_SAME_BYTES).items():
+        kind = wanted[sha256].kind
+        found[sha256] = next((one for one in entities if one.startswith(f"{kind}:")), entities[0])
     return found
 
 

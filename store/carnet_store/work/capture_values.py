@@ -135,11 +135,34 @@ def params_file(path: Path) -> dict[str, str]:
         ) from None
 
 
+_YAML_12: Final = (
+    ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF"),
+    ("int", re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z", re.ASCII), "-+0123456789"),
+    ("float", re.compile(
+        r"[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z", re.ASCII),
+     "-+.0123456789"),
+    ("null", re.compile(r"(?:~|null|Null|NULL|)\Z"), "~nN\0"),
+    ("merge", re.compile(r"<<\Z"), "<"),
+)  # fmt: skip
+"""What a plain word of YAML 1.2 is, by its first letters; all else is text: `on`, `no`, `12:30:00`, `2026-04-12`."""
+
+
 def _yaml(raw: bytes) -> Any:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """Types as YAML 1.2 does: PyYAML's own 1.1 makes a boolean of `on`, of `12:30` a number, of `1e-5` a text."""
+
+    def whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+        text = str(loader.construct_scalar(node))
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+    Loader.yaml_implicit_resolvers = {}
+    for tag, pattern, firsts in _YAML_12:
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, [one.strip("\0") for one in firsts])
+    Loader.add_constructor("tag:yaml.org,2002:int", whole)
     try:
-        return yaml.safe_load(raw)
+        return yaml.load(raw, Loader)  # noqa: S506 (a safe loader, which makes no objects)
     except yaml.YAMLError as error:
         raise ValueError(_first_line(error)) from None
 
@@ -161,11 +184,17 @@ def _param_text(value: Any) -> str:
 
 @dataclass(slots=True)
 class Metrics:
-    """What a run measured: the newest value of each metric, the history as rows, names of values that are no numbers."""
+    """What a run measured: the newest value of each metric, the history as rows, names of values that are no numbers.
+
+    `unread` names the lines of its file that are none, `lines` counts those that are; `added` says that earlier ones were passed over.
+    """
 
     newest: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    lines: int = 0
+    added: bool = False
 
     def add(self, key: str, value: Any, step: int = 0, /, **more: str) -> None:
         """Take one value; `key` may name its split. Text that is a number counts as one, other text does not."""
@@ -196,6 +225,8 @@ class Metrics:
         """Take over what another source says; it stands before what was here."""
         self.newest |= other.newest
         self.history += other.history
+        self.unread += other.unread
+        self.lines += other.lines
         self.strange += [name for name in other.strange if name not in self.strange]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -256,20 +287,29 @@ def split_of(key: str) -> tuple[str, str]:
     return key, ""
 
 
-def metrics_file(path: Path) -> Metrics:
+def metrics_file(path: Path, before: bytes = b"", *, ended: bool = True) -> Metrics:
     """Return the metrics in a JSON file (one tree), a JSON lines or CSV file (a history; the last value of each counts).
 
+    Of a history that begins with `before` only what stands after it is read. A line that cannot be read is named, the others count. Where who wrote
+    it has not `ended` well, a last line of CSV without an end is such a one: its last figure may be cut off.
+
     Raises:
-        NotFound, Invalid: it is not there, or cannot be read; the message says where.
+        NotFound, Invalid: it is not there, or nothing of it can be read; the message says where.
     """
     raw = _read(path)
     end = path.suffix.lower()
+    at = len(before) if before.endswith((b"\n", b"\r")) and raw.startswith(before) else 0
     try:
         if end in (".csv", ".tsv"):
-            return _csv_metrics(raw, "\t" if end == ".tsv" else ",")
-        if end in (".jsonl", ".ndjson"):
-            return _json_lines(raw)
-        return metrics_of(_json(raw))
+            found = _csv_metrics(raw, at, ended=ended)
+        elif end in (".jsonl", ".ndjson"):
+            found = _json_lines(raw, at)
+        else:
+            return metrics_of(_json(raw))
+        if found.unread and not found.lines:
+            raise ValueError(found.unread[0])
+        found.added = at > 0
+        return found
     except (ValueError, RecursionError, csv.Error) as error:
         raise Invalid(
             f"{path} is no file of metrics: {_first_line(error)}", "JSON, JSON lines or CSV; its name says which"
@@ -297,50 +337,83 @@ def metrics_of(value: Any) -> Metrics:
     return found
 
 
-def _json_lines(raw: bytes) -> Metrics:
+def _json_lines(raw: bytes, at: int) -> Metrics:
     found = Metrics()
-    for number, line in enumerate(raw.decode("utf-8-sig").split("\n"), 1):
+    first = raw.count(b"\n", 0, at)
+    for number, line in enumerate(raw[at:].decode("utf-8-sig").split("\n"), first + 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} is no object")
-        step = next((row[name] for name in _STEPS if _is_step(row.get(name))), number - 1)
+            if not isinstance(row, dict):
+                raise ValueError("is no object")
+            leaves = list(_leaves(row, "", DEPTH))
+        except (ValueError, RecursionError) as error:
+            found.unread.append(f"line {number} {_first_line(error)}")
+            continue
+        found.lines += 1
+        by = _step_column({name: value for name, value in row.items() if not isinstance(value, dict | list)})
+        step = _step(row[by]) if by else None
+        step = number - first - 1 if step is None else step
         if "name" in row and "value" in row:
             found.tell(str(row["name"]), row["value"], step)
             continue
-        for path, leaf in _leaves({name: part for name, part in row.items() if name not in _STEPS}, "", DEPTH):
-            found.tell(path, leaf, step)
+        for path, leaf in leaves:
+            if path != by and not (path in _STEPS and leaf is None):
+                found.tell(path, leaf, step)
     return found
 
 
-def _csv_metrics(raw: bytes, delimiter: str) -> Metrics:
-    rows = csv.reader(raw.decode("utf-8-sig").splitlines(), delimiter=delimiter, strict=True)
-    heads = [head.strip() for head in next(rows, [])]
-    if not heads or all(metric_text(head) is not None for head in heads):
+def _csv_metrics(raw: bytes, at: int, *, ended: bool) -> Metrics:
+    text = raw.decode("utf-8-sig")
+    lines = text.splitlines()
+    head = lines[0] if lines else ""
+    delimiter = next((mark for mark in ",\t;" if mark in head), ",")
+    heads = [cell.strip() for cell in next(csv.reader([head], delimiter=delimiter, strict=True), [])]
+    if not heads or all(metric_text(cell) is not None for cell in heads):
         raise ValueError("line 1 names no columns")
-    lowered = [head.lower() for head in heads]
+    lowered = [cell.lower() for cell in heads]
     found = Metrics()
-    for number, row in enumerate(rows):
-        if not row:
+    skipped = len(raw[:at].decode("utf-8-sig").splitlines()) or 1
+    open_end = bool(lines) and not text.endswith(("\n", "\r"))
+    for number, row in enumerate(csv.reader(lines[skipped:], delimiter=delimiter)):
+        line = skipped + number + 1
+        if not row or [cell.strip() for cell in row] == heads:  # a second run wrote its head once more
             continue
+        last = open_end and line == len(lines)
         if len(row) != len(heads):
-            raise ValueError(f"line {rows.line_num} has {len(row)} fields, not {len(heads)}")
+            found.unread.append(
+                f"line {line} has {len(row)} fields, not {len(heads)}" + (" (it has no end)" if last else "")
+            )
+            continue
+        if last and (not ended or row[-1].strip().endswith((".", "e", "E", "+", "-"))):
+            found.unread.append(f"line {line} has no end: its last figure may be cut off")
+            continue
+        found.lines += 1
         cells = dict(zip(lowered, row, strict=True))
         if {"name", "value"} <= cells.keys():
             more = {name: cells[name].strip() for name in ("split", "slice", "unit") if cells.get(name, "").strip()}
             found.add(cells["name"].strip(), cells["value"], **more)
             continue
-        step = next(
-            (int(cells[name]) for name in _STEPS if re.fullmatch(r"\d{1,15}", cells.get(name, "").strip())), number
-        )
-        for head, low, cell in zip(heads, lowered, row, strict=True):
-            if low not in _STEPS and cell.strip():
-                found.tell(head, cell, step)
+        by = _step_column(cells)
+        step = _step(cells[by]) if by else None
+        for name, low, cell in zip(heads, lowered, row, strict=True):
+            if low != by and cell.strip():
+                found.tell(name, cell, number if step is None else step)
     return found
+
+
+def _step_column(cells: Mapping[str, Any]) -> str:
+    """Return which of the words for a step is one here: the first that holds a whole number; empty where none does."""
+    return next((name for name in _STEPS if _step(cells.get(name)) is not None), "")
+
+
+def _step(value: Any) -> int | None:
+    """Return a value as a step, None where it is none: `3`, `3.0` and text of them, from 0."""
+    text = metric_text(value)
+    if text is None or not re.fullmatch(r"\d{1,15}(\.0)?", text):
+        return None
+    return int(text.removesuffix(".0"))
 
 
 def _is_step(value: Any) -> bool:

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from carnet_store import Desk
+from carnet_store.storage.surroundings import code_snapshot
+
 GITHUB = "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"
 PYTHON = sys.executable
 
@@ -315,6 +318,77 @@ def test_a_terminate_is_passed_on(home: Any) -> None:
     assert len(runs(home)) == 1
 
 
+@pytest.mark.parametrize("streams", ["2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full", ">/dev/full 2>&1"])
+def test_the_exit_code_is_the_commands_where_nobody_listens(home: Any, streams: str) -> None:
+    """A closed or full stream takes our words, never the command's exit code or the record."""
+    line = shlex.join(program(home, "run", "--name", "r", "--", "sh", "-c", "exit 3"))
+    done = subprocess.run(f"{line} {streams}", shell=True, cwd=home.folder, env=environ(home), check=False)
+    assert done.returncode == 3
+    assert len(runs(home)) == 1
+
+
+def test_a_log_of_our_own_words_is_no_result(home: Any) -> None:
+    """`carnet run -- cmd > log 2>&1`: our line comes after its digest; what takes the command's words alone is a result."""
+    line = shlex.join(program(home, "run", "--json", "--", "sh", "-c", "echo out; echo x > x.csv"))
+    for streams, outputs in (("> both.log 2>&1", 1), ("> out.log", 2)):
+        done = subprocess.run(
+            f"{line} {streams}", shell=True, cwd=home.folder, env=environ(home), check=True, capture_output=True
+        )
+        value = json.loads((done.stderr or (home.folder / "both.log").read_bytes()).splitlines()[-1])
+        assert value["outputs"] == outputs
+        assert ("both.log takes what Carnet says too" in str(value["notes"])) is (outputs == 1)
+
+
+def test_a_terminal_that_is_gone_takes_no_run_with_it(home: Any) -> None:
+    """Hung up: the command is ended as it is without us, and the run is recorded."""
+    pid, keyboard = pty.fork()
+    if pid == 0:
+        try:
+            os.chdir(home.folder)
+            words = ("run", "--", "sh", "-c", "touch ready; exec sleep 60")
+            os.execve(PYTHON, program(home, *words), environ(home))
+        finally:
+            os._exit(99)
+    while not (home.folder / "ready").exists():
+        time.sleep(0.01)
+    os.close(keyboard)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+    assert len(runs(home)) == 1
+
+
+def test_a_schedulers_warning_reaches_the_command(home: Any) -> None:
+    """SIGUSR1 some minutes before the end: the command saves what it has, and the run is recorded as it ended."""
+    code = "trap 'echo saved > model.pkl; exit 0' USR1; touch ready; while :; do sleep 0.02; done"
+    with subprocess.Popen(
+        program(home, "run", "--name", "r", "--", "sh", "-c", code), cwd=home.folder, env=environ(home)
+    ) as process:
+        while not (home.folder / "ready").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(60) == 0
+    shown = home.ok("lineage", "r").out
+    assert "model.pkl" in shown and "SIGUSR1" in shown
+
+
+def test_a_folder_that_the_command_takes_away_takes_no_run_with_it(home: Any) -> None:
+    """`cd build && carnet run -- make clean`: it is recorded; of a shell in a folder that is gone already, that is told."""
+    place = home.folder / "d"
+    place.mkdir()
+    line = shlex.join(program(home, "run", "--name", "r", "--", "sh", "-c", "rm -rf ../d; exit 4"))
+    done = subprocess.run(line, shell=True, cwd=place, env=environ(home), capture_output=True, text=True, check=False)
+    assert (done.returncode, "run r failed with 4" in done.stderr) == (4, True)
+    assert len(runs(home)) == 1
+    place.mkdir()
+    line = f"rmdir ../d; {shlex.join(program(home, 'run', '--', 'true'))}"
+    done = subprocess.run(line, shell=True, cwd=place, env=environ(home), capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert done.stderr.splitlines() == [
+        "carnet: the folder that you are in is not there any more",
+        "Next: cd to one that is",
+    ]
+
+
 def test_the_command_is_started_with_little_loaded() -> None:
     """What signs and stores is imported while the command runs, not before it."""
     heavy = (
@@ -364,3 +438,25 @@ def test_a_secret_is_taken_out_wherever_its_value_stands(home: Any) -> None:
     assert "out-<redacted>" in shown and "hunter2secret" not in shown
     held = b"".join(path.read_bytes() for path in (home.folder / ".carnet").rglob("*") if path.is_file())
     assert b"correct-horse-battery" not in held and b"hunter2secret" not in held
+
+
+def test_a_changed_file_with_a_secret_is_kept_as_a_patch_without_it(home: Any) -> None:
+    """The line stays, its value goes; the patch is marked, and nobody calls the code known to its last byte."""
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.org", "-C", str(home.folder))
+    (home.folder / "q.yaml").write_text("lr: 1\n")
+    for one in (("init", "-q"), ("add", "q.yaml"), ("commit", "-qm", "c")):
+        subprocess.run((*git, *one), check=True, env=environ(home))
+    (home.folder / "q.yaml").write_text("lr: 2\npassword: correct-horse-battery\n")
+    words = ("--model", "m.pkl=churn@1", "--params", "q.yaml", "--", "sh", "-c", "echo m > m.pkl")
+    stopped = home.call("run", *words)
+    assert stopped.code == 125 and "changes.patch: it repeats parameter password" in stopped.err
+    said = home.ok("run", "--redact", *words)
+    assert "changes.patch has <redacted> in place of what looks like a secret" in said.err
+    held = [path.read_bytes() for path in (home.folder / ".carnet").rglob("*") if path.is_file()]
+    assert b"correct-horse-battery" not in b"".join(held)
+    assert any(b"+lr: 2\n+password: <redacted>\n" in one for one in held)
+    with Desk.open(None, start=home.folder, environ=home.environ) as desk:
+        project = desk.project()
+        verdict = code_snapshot(project, project.resolve("churn@1"))
+    assert verdict.state == "fails"
+    assert "without what looked like a secret" in verdict.reasons[0]

@@ -13,6 +13,7 @@ import click
 
 from carnet_tui import console
 from carnet_tui.commands import PAIR, PATH, Command, session
+from carnet_tui.commands.node_words import node_word
 from carnet_tui.session import Session, quoted
 
 if TYPE_CHECKING:
@@ -225,15 +226,13 @@ def _written(here: Session, captured: Captured, acts: Acts | None, trouble: Carn
     from carnet_store import CarnetError
     from carnet_store.work import capture_record, capture_secrets
 
-    found = capture_secrets.find(captured)
-    if found:
-        capture_secrets.take_out(captured)
-        if not redact:
-            shown = [str(one) for one in found[:NAMED]]
-            shown += [f"and {len(found) - NAMED} places more"] if len(found) > NAMED else []
-            said = f"nothing was recorded, for what looks like a secret stands in it; the command itself ended with {captured.code}"
-            _keep_aside(here, captured, said, "carnet run --adopt takes it in with these values redacted", shown)
-            return OURS
+    found = capture_secrets.take_out(captured)
+    if found and not redact:
+        shown = [str(one) for one in found[:NAMED]]
+        shown += [f"and {len(found) - NAMED} places more"] if len(found) > NAMED else []
+        said = f"nothing was recorded, for what looks like a secret stands in it; the command itself ended with {captured.code}"
+        _keep_aside(here, captured, said, "carnet run --adopt takes it in with these values redacted", shown)
+        return OURS
     if acts is not None:
         try:
             written = capture_record.record(acts, captured)
@@ -241,7 +240,7 @@ def _written(here: Session, captured: Captured, acts: Acts | None, trouble: Carn
             trouble = error
         else:
             counts = f"it {written.counts}" if written.counts.startswith("counts") else written.counts
-            word = _word(acts, captured, written.entity)
+            word = node_word(acts.project, written.entity)
             said = "; ".join(part for part in (_sentence(captured), counts) if part)
             _tell(here, captured, entity=written.entity, next_=quoted("carnet", "lineage", word), said=said)
             return captured.code
@@ -263,16 +262,6 @@ def _keep_aside(here: Session, captured: Captured, said: str, next_: str, reason
 
     place = capture_record.keep_aside(capture_record.aside_folder(here.environ()), captured)
     _tell(here, captured, kept=place, next_=next_, said=said, reasons=reasons)
-
-
-def _word(acts: Acts, captured: Captured, entity: str) -> str:
-    """Return what means this run alone: its name, or its id where the name is another's too."""
-    from carnet_store import CarnetError
-
-    try:
-        return captured.name if acts.project.resolve(captured.name) == entity else entity
-    except CarnetError:
-        return entity
 
 
 # -- telling -------------------------------------------------------------------------------------------------------------

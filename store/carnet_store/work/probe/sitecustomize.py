@@ -24,6 +24,12 @@ _FORKED_AT_MOST = 3
 _PER_PLACE = 3
 _CALLS_PER_LINE = 20
 _MODULES_AT_MOST = 500
+_CONTROLS = (
+    "PYTHONHASHSEED",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+)  # and *_NUM_THREADS; no others
 _noted = {}  # type: dict[int, dict[tuple[str, str], list[str]]]
 _calls = {}  # type: dict[tuple[str, int], int]
 _pid = os.getpid()
@@ -270,12 +276,24 @@ def _hook_loader(loader: "Any", name: str) -> None:
         return
 
 
+def _variables() -> "dict[str, str]":
+    """Return the variables that steer randomness and threads, as they are here: a shell or the script itself may have set them."""
+    found = {}
+    try:
+        for name in list(os.environ):
+            if name in _CONTROLS or name.endswith("_NUM_THREADS"):
+                found[name[:100]] = os.environ[name][:200]
+    except Exception:  # a script that put something else in its place
+        return {}
+    return dict(sorted(found.items())[:100])
+
+
 def _start() -> "dict[str, Any]":
     return {
         "kind": "start", "ppid": os.getppid(), "executable": sys.executable, "prefix": sys.prefix,
         "version": ".".join(map(str, sys.version_info[:3])), "implementation": sys.implementation.name,
         "path": list(sys.path), "cwd": os.getcwd(), "hash_randomization": sys.flags.hash_randomization,
-        "argv": list(getattr(sys, "orig_argv", ()))[:3],
+        "argv": list(getattr(sys, "orig_argv", ()))[:3], "env": _variables(),
     }  # fmt: skip
 
 
@@ -300,11 +318,15 @@ def _torch_state(torch: "Any") -> "dict[str, str]":
 def _local_modules() -> "list[str]":
     """Return the source files of modules that lie below the folder it began in, libraries left out: the script's own code."""
     found = set()
+    apart = [
+        one.rstrip(os.sep) + os.sep for one in (sys.prefix, sys.base_prefix)
+    ]  # an interpreter may lie in the folder
+    apart = [_HERE + os.sep] + [one for one in apart if one.startswith(_inside)]
     for module in list(sys.modules.values()):
         name = getattr(module, "__file__", None)
         if isinstance(name, str) and name.endswith(".py"):
             name = os.path.abspath(name)
-            own = name.startswith(_inside) and "site-packages" not in name and not name.startswith(_HERE)
+            own = name.startswith(_inside) and "site-packages" not in name and not name.startswith(tuple(apart))
             if own and os.path.isfile(name):  # torch names files that are nowhere
                 found.add(name)
     return sorted(found)[:_MODULES_AT_MOST]
@@ -314,6 +336,7 @@ def _end(start: "dict[str, Any]") -> None:
     """Say at the end what was loaded and how it stood."""
     try:
         line = {"kind": "end", "loaded": [name for name in sorted(_GENERATORS) if name in sys.modules]}  # type: dict[str, Any]
+        line["env"] = _variables()
         line["modules"] = _local_modules()
         line["path"] = [one for one in sys.path if isinstance(one, str) and one not in start["path"]]
         torch = sys.modules.get("torch")
