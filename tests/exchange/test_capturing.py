@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from carnet_store import Desk, Invalid, Project
 from carnet_store.exchange import capturing
+from carnet_store.exchange.importers import guesses
 from carnet_store.exchange.importers.things import Keep, Ref, Source, Thing, Unread, metric, number_text
 from carnet_store.storage.fact_acts import merged
 from carnet_store.work.identity import Keyring
@@ -235,6 +237,37 @@ def test_what_is_only_mentioned_is_never_said_over_what_is_known(
     assert desk[1].node(commit.entity).name == "cccccccccccc"  # type: ignore[union-attr]
 
 
+def test_the_newest_run_is_one_that_was_not_deleted(take: Callable[..., Any]) -> None:
+    """What one is led to afterwards is not what somebody threw away."""
+    thrown = run_of(9, attrs={"lifecycle": "deleted"})
+    assert take([run_of(1), thrown], write=False).newest[1] == "r-001"
+
+
+def test_what_is_out_of_reach_and_maps_that_fit_nothing_are_told(real_tools: Path, tmp_path: Path) -> None:
+    """Of things without their files the number, of each map that is of no use why."""
+    shutil.copy(real_tools / "mlflow-sqlite" / "mlflow.db", tmp_path)
+    maps = [("/tmp/ana-lab/mlruns", str(tmp_path / "gone")), ("/nothing/begins/so", str(tmp_path))]
+    with capturing.plan(None, [("mlflow", Source(tmp_path, maps))]) as made:
+        assert made.unreachable > 1
+        assert [(one.where.split("=")[0], one.why.split()[0]) for one in made.unread] == [
+            ("--map /tmp/ana-lab/mlruns", "there"), ("--map /nothing/begins/so", "no"),
+        ]  # fmt: skip
+
+
+def test_one_source_that_cannot_be_read_takes_no_other_with_it(tmp_path: Path) -> None:
+    """A damaged database beside a lock file: it is named, the lock file is taken; alone it is refused."""
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0garbage")
+    (tmp_path / "requirements.txt").write_text("a==1\n")
+    kinds = [one.kind for one in guesses(tmp_path)]
+    assert kinds == ["mlflow", "environment"]
+    with capturing.plan(None, [(kind, Source(tmp_path)) for kind in kinds]) as made:
+        assert made.count("new") == 1
+        (lost,) = made.unread
+        assert lost.where == f"mlflow {tmp_path}" and "cannot be read" in lost.why
+    with pytest.raises(Invalid, match="cannot be read"):
+        capturing.plan(None, [("mlflow", Source(tmp_path))])
+
+
 def test_every_importer_says_which_systems_are_its_own() -> None:
     from carnet_store.exchange.importers import IMPORTERS, OWN
 
@@ -310,3 +343,33 @@ def test_secrets_are_left_out_before_anything_is_signed(desk: tuple[Desk, Projec
     assert node.attrs["tags"] == {"note": ["use <redacted>"]} and "sha256" in node.attrs["patch"]["digests"]
     held = b"".join(path.read_bytes() for path in desk[1].objects.root.rglob("*") if path.is_file())
     assert token.encode() not in held and b"fine" in held
+
+
+def test_values_beside_telling_names_are_left_out_too(desk: tuple[Desk, Project], take: Callable[..., Any]) -> None:
+    """A password in a notebook's cell or a parameter, a random value under a telling name, a token in an id: none is signed."""
+    token, random = "ghp_" + "a1B2" * 9, "q8Zt5Lw2Xc9Vb4Nm7Kj1"
+    cell = b'{"source": ["password = \\"hunter2hunter\\""]}'
+    thing = Thing(
+        Ref("run", "mlflow", "r"), "r", where=f"runs/{token}", params={"db.password": "correct horse", f"p {token}": "1", "max_tokens": "1024"},
+        attrs={"tags": {"auth_token": random, "note": "plain"}, "packages": {"detect-secrets": "1.5.0rc1post20240101"}, "key": "a1b2" * 10},
+        keep=[Keep("notebook", "n.ipynb", cell), Keep("named", f"{token}.txt", b"fine")],
+    )  # fmt: skip
+    made = take([thing, Thing(Ref("dataset", "mlflow", f"s3://b/{token}"), "data")])
+    assert [(one.where, one.why) for one in made.unread] == [
+        ("runs/<redacted>", "parameter db.password was left out: it holds a value of db.password that looks secret"),
+        ("runs/<redacted>", "a name in parameter was left out: it holds what looks like a GitHub token"),
+        (
+            "runs/<redacted>",
+            "attribute tags, auth_token was left out: it holds a value of auth_token that looks secret",
+        ),
+        ("runs/<redacted>", "n.ipynb (line 1) was left out: it holds a value of password that looks secret"),
+        ("runs/<redacted>", "<redacted>.txt was left out: it holds what looks like a GitHub token"),
+        ("s3://b/<redacted>", "it was left out: its id holds what looks like a GitHub token"),
+    ]
+    node = desk[1].node(Ref("run", "mlflow", "r").entity)
+    assert node is not None
+    assert node.params == {"db.password": "<redacted>", "p <redacted>": "1", "max_tokens": "1024"}
+    assert node.attrs["tags"] == {"auth_token": "<redacted>", "note": "plain"}
+    assert node.attrs["packages"] == {"detect-secrets": "1.5.0rc1post20240101"} and node.attrs["key"] == "a1b2" * 10
+    held = b"".join(path.read_bytes() for path in desk[1].path.parents[1].rglob("*") if path.is_file())
+    assert not [one for one in (token, "hunter2hunter", "correct horse") if one.encode() in held]

@@ -269,13 +269,14 @@ async def test_a_key_with_a_passphrase(empty: Any, there: Any, settled: Any, scr
 
 
 async def test_nothing_that_can_be_read(empty: Any, settled: Any, screen_text: Text, tmp_path: Path) -> None:
-    """Files that no importer knows offer no way of their own."""
+    """Files that no importer can read offer no way of their own; what is damaged is named."""
     (tmp_path / "churn" / "notes.txt").write_text("nothing")
     (tmp_path / "churn" / "mlflow.db").write_bytes(b"not a database")
     async with empty() as pilot:
         await settled(pilot)
         text = screen_text(pilot.app)
         assert "lies here" not in text and "\u258cStart a project here" in text
+        assert "MLflow, but mlflow.db cannot be read" in text
 
 
 async def test_enter_before_the_look_has_ended_waits_for_it(

@@ -7,6 +7,7 @@ newer Carnet, 7 busy.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -157,6 +158,9 @@ def carnet(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
     """Run a command line and return its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # `carnet … >&-`
+            setattr(sys, name, io.StringIO())
     here = Session(environment or Environment())
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +39,14 @@ class Environment:
     @property
     def folder(self) -> Path:
         """The folder a call works in."""
-        return self.cwd or Path.cwd()
+        if self.cwd is not None:
+            return self.cwd
+        try:
+            return Path.cwd()
+        except FileNotFoundError:
+            from carnet_store.errors import NotFound
+
+            raise NotFound("the folder that you are in is not there any more", "cd to one that is") from None
 
     def path(self, text: str | Path) -> Path:
         """Return a path as the person means it, from the folder the call works in."""
@@ -49,7 +57,9 @@ class Session:
     """One call: options that every command takes, and the desk, opened when first asked for."""
 
     def __init__(self, env: Environment) -> None:
-        """Begin a call in an environment."""
+        """Begin a call in an environment, and remember its folder: what runs in it may take that away."""
+        with contextlib.suppress(OSError):
+            env = replace(env, cwd=env.cwd or Path.cwd())
         self.env = env
         self.store: Path | None = None
         self.project_name: str | None = None

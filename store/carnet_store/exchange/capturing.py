@@ -19,6 +19,7 @@ import msgspec
 
 from carnet_store.core import canonical
 from carnet_store.domain import secrets
+from carnet_store.domain.secrets import Found
 from carnet_store.errors import CarnetError, Invalid
 from carnet_store.exchange.importers import OWN, importer
 from carnet_store.exchange.importers.things import LONG_TEXT, Source, Thing, Unread, plain
@@ -60,7 +61,8 @@ class CapturePlan:
         objects: files that would be kept, with `object_bytes` in all.
         unread: the first places that could not be read; `unread_count` has all of them.
         things: the first things, for a list.
-        newest: (title, ms) of the run that started last, empty where there is none.
+        newest: entity, title and ms of the run that started last and was not deleted there, empty where there is none.
+        unreachable: things whose files the source names and that are not to be found here; they keep their address.
     """
 
     sources: tuple[tuple[str, Path], ...]
@@ -72,6 +74,7 @@ class CapturePlan:
     unread_count: int = 0
     things: list[Planned] = field(default_factory=list)
     newest: tuple[str, str, int] = ("", "", 0)
+    unreachable: int = 0
     _facts: BinaryIO = field(default_factory=tempfile.TemporaryFile, repr=False)
     _blobs: BinaryIO = field(default_factory=tempfile.TemporaryFile, repr=False)
     _sizes: list[int] = field(default_factory=list, repr=False)
@@ -130,22 +133,41 @@ def plan(
     try:
         for thing in also:
             _take(acts, made, thing)
+        failed = 0
         for kind, source in sources:
-            own, reader = OWN.get(kind, frozenset()), importer(kind)
-            guess = reader.guess(source.path) if progress is not None else None
-            total = guess.things if guess is not None else 0
-            for read, found in enumerate(reader.read(source), 1):
-                if isinstance(found, Unread):
-                    _note(made, found)
-                else:
-                    _take(acts, made, found, mention=found.ref.system not in own)
-                if progress is not None and read % 100 == 0:
-                    progress(f"things of {kind}", read, total if read <= total else 0)
+            try:
+                _read(acts, made, kind, source, progress)
+            except Invalid as error:
+                failed += 1
+                if failed == len(sources):
+                    raise
+                _note(
+                    made, Unread(f"{kind} {source.path}", error.message.removeprefix(f"{source.path} "))
+                )  # the other sources are read all the same
+        for old, new in dict.fromkeys(one for _, source in sources for one in source.maps):
+            if all((old, new) not in source.fitted for _, source in sources):
+                _note(made, Unread(f"--map {old}={new}", "no address in what was read begins with that"))
+            elif not Path(new).exists():
+                _note(made, Unread(f"--map {old}={new}", f"there is no {new} here"))
         _settle_mentions(acts, made)
     except BaseException:
         made.close()
         raise
     return made
+
+
+def _read(acts: Acts | None, made: CapturePlan, kind: str, source: Source, progress: Progress | None) -> None:
+    """Take what one source holds into a plan."""
+    own, reader = OWN.get(kind, frozenset()), importer(kind)
+    guess = reader.guess(source.path) if progress is not None else None
+    total = guess.things if guess is not None else 0
+    for read, found in enumerate(reader.read(source), 1):
+        if isinstance(found, Unread):
+            _note(made, found)
+        else:
+            _take(acts, made, found, mention=found.ref.system not in own)
+        if progress is not None and read % 100 == 0:
+            progress(f"things of {kind}", read, total if read <= total else 0)
 
 
 def write(acts: Acts, made: CapturePlan, progress: Progress | None = None) -> Written:
@@ -189,8 +211,13 @@ def _settle_mentions(acts: Acts | None, made: CapturePlan) -> None:
 def _take(acts: Acts | None, made: CapturePlan, thing: Thing, *, mention: bool = False) -> None:
     """Add one thing to a plan; what cannot stand in a ledger, and what is a secret, is noted and left out."""
     blobs: list[bytes] = []
-    for place, what in _without_secrets(thing):
-        _note(made, Unread(thing.where or thing.name, f"{place} was left out: it holds what looks like {what}"))
+    for one in _without_secrets(thing):
+        seems = one.what if one.what.startswith("a value of ") else f"what looks like {one.what}"
+        _note(made, Unread(thing.where or thing.name, f"{one.where} was left out: it holds {seems}"))
+    if held := secrets.known_shapes(thing.ref.key):  # what a source calls it stands in the record for ever
+        where = secrets.redact(thing.ref.key, held)
+        _note(made, Unread(thing.where or where, f"it was left out: its id holds what looks like {held[0].what}"))
+        return
     try:
         fact = _fact(thing, blobs)
     except CarnetError as error:
@@ -223,7 +250,8 @@ def _add(acts: Acts | None, made: CapturePlan, thing: Thing, fact: Fact, blobs: 
         made.counts[thing.ref.kind, news.state] += 1
         if len(made.things) < SHOWN and news.state != "known":
             made.things.append(Planned(fact.entity, thing.ref.kind, title, news.state))
-        if thing.ref.kind == "run" and thing.at >= made.newest[2]:
+        made.unreachable += bool(thing.attrs.get("unreachable"))
+        if thing.ref.kind == "run" and thing.at >= made.newest[2] and thing.attrs.get("lifecycle") != "deleted":
             made.newest = (fact.entity, title, thing.at)
         if news.state != "known":
             for data in blobs:
@@ -236,45 +264,36 @@ def _add(acts: Acts | None, made: CapturePlan, thing: Thing, fact: Fact, blobs: 
     made._facts.write(canonical.encode([fact.entity, dict(fact.value), [list(edge) for edge in fact.edges]]) + b"\n")
 
 
-def _without_secrets(thing: Thing) -> list[tuple[str, str]]:
-    """Take known shapes of secrets out of a thing, and files that hold a secret; return (what was left out, what it seems to be).
+def _without_secrets(thing: Thing) -> list[Found]:
+    """Take secrets out of a thing, and files that hold one; return what was found.
 
     A file's digest stays where its bytes do not. Histories of metrics hold names and numbers alone.
     """
-    found: list[tuple[str, str]] = []
-
-    def clean(place: str, value: Any) -> Any:
-        if isinstance(value, str):
-            held = secrets.known_shapes(value)
-            if held:
-                found.append((place, held[0].what))
-            return secrets.redact(value, held) if held else value
-        if isinstance(value, dict):
-            return {key: clean(f"{place}, {key}", inner) for key, inner in value.items()}
-        return [clean(place, inner) for inner in value] if isinstance(value, list) else value
-
-    if secrets.known_shapes(f"{thing.name} {thing.version} {thing.params} {thing.attrs}"):
-        thing.name, thing.version = clean("its name", thing.name), clean("its version", thing.version)
-        thing.params = {name: clean(f"parameter {name}", text) for name, text in thing.params.items()}
-        thing.attrs = {name: clean(f"attribute {name}", value) for name, value in thing.attrs.items()}
+    found: list[Found] = []
+    thing.name, thing.version = (
+        secrets.without(thing.name, "its name", found),
+        secrets.without(thing.version, "its version", found),
+    )
+    thing.where = secrets.redact(thing.where, secrets.search(thing.where))
+    thing.params = secrets.without(thing.params, "parameter", found, certain=True, join=" ")
+    thing.attrs = {
+        name: secrets.without(value, f"attribute {name}", found, name=name) for name, value in thing.attrs.items()
+    }
+    thing.metrics = [secrets.without(row, "a metric", found) for row in thing.metrics]
     kept = []
     for one in thing.keep:
-        text = (
-            ""
-            if one.path.endswith("metrics.jsonl") or b"\0" in one.data[:8000]
-            else one.data.decode("utf-8", "replace")
-        )
-        held = secrets.search(text)
-        if held:
-            line = text.count("\n", 0, held[0].start) + 1
-            found.append((f"{one.path} (line {line})", held[0].what))
-            thing.attrs[one.name] = {
-                "path": one.path,
-                "left_out": held[0].what,
-                "digests": {"sha256": canonical.sha256_hex(one.data)},
-            }
-        else:
+        text = ""
+        if not one.path.endswith("metrics.jsonl") and b"\0" not in one.data[:8000]:
+            text = one.data.decode("utf-8", "replace")
+        named, held = secrets.search(one.path), secrets.search(text)
+        if not named and not held:
             kept.append(one)
+            continue
+        path, what = secrets.redact(one.path, named), (held or named)[0].what
+        line = f" (line {text.count(chr(10), 0, held[0].start) + 1})" if held else ""
+        found.append(Found(f"{path}{line}", what))
+        digests = {"sha256": canonical.sha256_hex(one.data)}
+        thing.attrs[one.name] = {"path": path, "size": len(one.data), "left_out": what, "digests": digests}
     thing.keep = kept
     return found
 

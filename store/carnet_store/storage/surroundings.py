@@ -145,6 +145,10 @@ def code_snapshot(project: Project, model: str) -> Verdict:
                 gone.append(f"{code.title} has neither commit nor digest")
             elif state in (True, "true", "yes") and not held:
                 gone.append(f"{code.title} was changed when it ran, and the difference is not here")
+            elif code.attrs.get("patch_redacted"):
+                gone.append(
+                    f"{code.title} was changed when it ran, and the difference is here without what looked like a secret"
+                )
             elif state is None and not any(one.digests for one in used):
                 open_.append(f"nobody says whether {code.title} was unchanged when {run.title} ran")
     if not (gone or open_) and not any(code.attrs.get("commit") for run in makers for code in _code_of(project, run)):

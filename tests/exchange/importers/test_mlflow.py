@@ -394,3 +394,18 @@ def test_a_guess_says_how_much_is_there(real_tools: Path) -> None:
     for other in sorted(one for one in real_tools.iterdir() if one.is_dir() and not one.name.startswith("mlflow")):
         assert importer("mlflow").guess(other) is None, other
     assert importer("mlflow").guess(real_tools / "nothing") is None
+
+
+def test_a_store_that_is_damaged_is_named_beside_one_that_is_not(real_tools: Path, tmp_path: Path) -> None:
+    """In the guess and in what was read; nothing of the other is lost."""
+    shutil.copytree(real_tools / "mlflow-filestore" / "mlruns", tmp_path / "mlruns")
+    there, _ = read(tmp_path)
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(200))
+    things, unread = read(tmp_path)
+    assert things.keys() == there.keys()
+    assert [(one.where, "cannot be read" in one.why) for one in unread] == [(str(tmp_path / "mlflow.db"), True)]
+    guess = importer("mlflow").guess(tmp_path)
+    assert guess is not None and guess.words.endswith("; but mlflow.db cannot be read")
+    shutil.rmtree(tmp_path / "mlruns")
+    guess = importer("mlflow").guess(tmp_path)
+    assert guess is not None and guess.words == "MLflow, but mlflow.db cannot be read"

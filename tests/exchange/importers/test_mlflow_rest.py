@@ -351,6 +351,33 @@ def test_a_login_is_sent_and_not_saved(saved: Path, tmp_path: Path) -> None:
         assert path.is_dir() or not any(word in path.read_bytes() for word in (b"t0ken", b"p@ss", b"p%40ss"))
 
 
+def test_an_answer_that_fails_takes_no_other_with_it(saved: Path, tmp_path: Path) -> None:
+    """One run, one history, one run deleted meanwhile: each is named, all else is read; a page in the midst that is none is named too."""
+    fixture = Fixture(saved)
+    first, second, third = sorted(fixture.runs)[:3]
+
+    def answer(path: str, said: Json) -> Any:
+        if path.endswith("runs/get") and said["run_id"] == first:
+            return 500, {}, b'{"message": "disk full"}'
+        if path.endswith("runs/get") and said["run_id"] == second:
+            return missing()
+        if path.endswith("get-history") and said["run_id"] == third:
+            return 503, {}, b"busy"
+        return fixture(path, said)
+
+    with serving(answer) as (url, _):
+        mlflow.fetch(url, tmp_path / "answers")
+    things, unread = read(tmp_path / "answers")
+    there, _ = read(saved)
+    assert things.keys() == there.keys()
+    assert told(unread, f"runs-get.{first}.json", "disk full")
+    assert told(unread, f"runs-get.{second}.json", "does not know it")
+    assert fixture.runs[third]["data"]["metrics"]
+    assert told(unread, third, "code 503")
+    (tmp_path / "answers" / f"runs-get.{third}.json").write_text("<html>")
+    assert told(read(tmp_path / "answers")[1], f"runs-get.{third}.json", "not JSON")
+
+
 ENDLESS = {"experiments": [{"experiment_id": "1"}], "next_page_token": "again"}
 RUNS_OF: dict[str, Any] = {"experiments": [{"experiment_id": "1"}]}
 REFUSALS: dict[str, tuple[Callable[[str, Json], Any], str]] = {
@@ -364,8 +391,9 @@ REFUSALS: dict[str, tuple[Callable[[str, Json], Any], str]] = {
     "elsewhere": (lambda path, said: (302, {"Location": "http://127.0.0.1:1/"}, b""), "sends on to http://127.0.0.1:1/"),
     "too much": (lambda path, said: (200, {}, b" " * 200_001), "more than"),
     "a run by another name": (lambda path, said: RUNS_OF | {"runs": [{"info": {"run_id": "../x"}}]}, "without a proper id"),
-    "a run that is gone": (
-        lambda path, said: missing() if path.endswith("runs/get") else RUNS_OF | {"runs": [run_of(RUN)]}, "does not know it",
+    "runs that are gone": (
+        lambda path, said: missing() if path.endswith("runs/get") else RUNS_OF | {"runs": [run_of(f"{n:032x}") for n in range(40)]},
+        "does not know it",
     ),
 }  # fmt: skip
 

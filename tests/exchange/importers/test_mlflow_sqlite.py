@@ -562,7 +562,8 @@ def test_what_is_no_database_is_said(tmp_path: Path, data: bytes) -> None:
     """A file that is none, or none any more, is refused in words."""
     path = tmp_path / "mlflow.db"
     path.write_bytes(data)
-    assert importer("mlflow").guess(path) is None
+    guess = importer("mlflow").guess(path)
+    assert guess is not None and guess.words == "MLflow, but mlflow.db cannot be read"
     with pytest.raises(Invalid) as caught:
         read(path)
     assert "mlflow.db" in caught.value.message and caught.value.hint
@@ -608,3 +609,9 @@ def test_a_damaged_page_costs_its_table_from_there_on(real_tools: Path, tmp_path
     runs = json.loads((real_tools / "mlflow-sqlite" / "expected.json").read_text())["summary"]["runs"]
     assert len([ref for ref in things if ref.kind == "run"]) == runs
     assert told(unread, "table params", "malformed") and len(unread) == 1
+
+
+def test_a_database_that_may_not_be_read_is_not_called_none(tmp_path: Path) -> None:
+    """The system's word for it is told: a file of somebody else, a folder of that name."""
+    with pytest.raises(Invalid, match="cannot be read: Is a directory"), mlflow_sqlite_file.opened(tmp_path):
+        pass

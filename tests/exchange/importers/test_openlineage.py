@@ -141,6 +141,19 @@ def test_a_training_run_keeps_its_own_facet_and_names_its_commit(real_tools: Pat
     assert "tags" not in run.attrs, "the tag that the client adds to each run is left out"
 
 
+def test_a_uuid_is_one_run_however_it_is_written(tmp_path: Path) -> None:
+    """One client writes capital letters, another small ones; an id that is no UUID stays as it is."""
+    small = "0197a0b0-0000-7000-8000-000000000002"
+    parent = {"facets": {"parent": {"run": {"runId": small.upper()}, "job": {"namespace": "n", "name": "p"}}}}
+    path = lines(tmp_path / "e.ndjson", event("START", small.upper()), event("COMPLETE", small, 1), event(run="R1"),
+                 {**event(run="r1"), "run": {"runId": "r1", **parent}})  # fmt: skip
+    things, unread = read(path)
+    assert not unread
+    assert sorted(one.ref.key for one in things if one.ref.kind == "run") == [small, "R1", "r1"]
+    assert only(things, "run", small).attrs["status"] == "FINISHED"
+    assert ("from", Ref("run", "openlineage", small)) in only(things, "run", "r1").edges
+
+
 def test_a_failed_run_says_why(real_tools: Path) -> None:
     """The error's message and stack are attributes; FAIL is FAILED, ABORT is KILLED, as MLflow has it."""
     things, _ = read(real_tools / "openlineage" / "churn_daily.ndjson")

@@ -646,16 +646,19 @@ def test_no_damage_breaks_it(real: tuple[Path, dict[str, Any]], tmp_path: Path) 
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
-    """Other files, an empty one, a newer format, no run record: an error or a report that says which, and `guess` sees nothing."""
+    """Other files, an empty one, a newer format, no run record: an error or a report that says which; a guess sees that there is a file."""
     path = tmp_path / "run-r1.wandb"
     for content, why in ((b"", "is empty"), (b":W&B", "no .wandb file"), (b"PK\x03\x04 and so on", "no .wandb file"),
                          (b":W&B\xe1\xbe\x01", "version 1")):  # fmt: skip
         path.write_bytes(content)
-        assert wandb.guess(path) is None
+        guess = wandb.guess(path)
+        assert guess is not None and guess.words == "W&B, 1 run; the newest does not say which it is"
         with pytest.raises(Invalid, match=why):
             read(path)
         things, unread = read(tmp_path)
         assert not things and why in unread[0].why
+    path.write_bytes(b":W&B\xe1\xbe\x00")
+    assert [one.why for one in read(path)[1]] == ["it holds no record: the run ended before it wrote one"]
     path.write_bytes(framed(pb((21, b"")), EXIT))
     assert [one.why for one in read(path)[1]] == ["it is torn off before the run says its name"]
     for none in (tmp_path / "nothing", tmp_path.parent / "missing"):
@@ -676,3 +679,7 @@ def test_guess_says_what_is_there(real_tools: Path, tmp_path: Path) -> None:
     write(tmp_path, run_record(name="r2"), name="r2", run="run-20260101_000000")
     both = wandb.guess(tmp_path)
     assert both is not None and both.words == "W&B, 2 runs, newest churn/run r1"
+    (tmp_path / "offline-run-20990101_000000-r3").mkdir()
+    (tmp_path / "offline-run-20990101_000000-r3" / "run-r3.wandb").touch()
+    both = wandb.guess(tmp_path)
+    assert both is not None and both.words.startswith("W&B, 3 runs")

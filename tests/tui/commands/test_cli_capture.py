@@ -50,6 +50,29 @@ def test_a_map_finds_what_lies_elsewhere_here(lab: Machine) -> None:
     assert mapped["objects"] >= plain["objects"]
 
 
+def test_what_is_not_here_and_what_cannot_be_read_is_told(lab: Machine) -> None:
+    """Files out of reach are counted, a damaged source is named beside a good one, a map of no use is told."""
+    (lab.folder / "mlflow-sqlite" / "mlruns.db").write_bytes(b"SQLite format 3\0" + bytes(90))
+    told = lab.ok("capture", "mlflow-sqlite", "--dry-run", "--map", "/nowhere=/x")
+    assert "found MLflow, 29 runs" in told.err and "but mlruns.db cannot be read" in told.err
+    assert "mlruns.db: cannot be read" in told.out
+    assert "--map /nowhere=/x: no address in what was read begins with that" in told.out
+    (lab.folder / "bare").mkdir()
+    shutil.copy(lab.folder / "mlflow-sqlite" / "mlflow.db", lab.folder / "bare")
+    told = lab.ok("capture", "bare", "--dry-run")
+    count = lab.ok("capture", "bare", "--dry-run", "--json").json["unreachable"]
+    assert count > 1 and f"files of {count} things are out of reach here; they keep their addresses" in told.out
+
+
+def test_where_nothing_was_found_nothing_is_called_known(lab: Machine) -> None:
+    """A file without one record is no proof that the record holds it."""
+    place = lab.folder / "w" / "offline-run-20260101_000000-x"
+    place.mkdir(parents=True)
+    (place / "run-x.wandb").write_bytes(b":W&B\xe1\xbe\x00")
+    told = lab.ok("capture", "w", "--yes")
+    assert "Nothing was found; 1 place could not be read." in told.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

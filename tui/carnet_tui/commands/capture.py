@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from carnet_store.exchange.importers.things import Source
 
 _SHAPE = (
-    '{"sources": [{"kind", "path"}], "new", "changed", "known", "kinds": {kind: {state: n}}, "edges", "objects", "object_bytes", '
+    '{"sources": [{"kind", "path"}], "new", "changed", "known", "kinds": {kind: {state: n}}, "edges", "objects", "object_bytes", "unreachable", '
     '"unread": [{"where", "why"}], "unread_count", "written": bool, "entity_of_newest_run"}'
 )
 NAMED: int = 20
@@ -73,6 +73,8 @@ def capture(words: tuple[str, ...], maps: tuple[tuple[str, str], ...], dry_run: 
             newest = made.newest[1]
             next_ = quoted("carnet", "lineage", newest) if newest else "carnet list"
             console.talk(f"{written.sentence}{_unread_words(made)}. Next: {next_}")
+        elif made.nothing_new and not made.counts:
+            console.talk(f"Nothing was found{_unread_words(made)}.")
         elif made.nothing_new:
             console.talk(f"Nothing new: the record holds all of it already{_unread_words(made)}.")
         else:
@@ -122,12 +124,24 @@ def show_plan(made: CapturePlan) -> None:
     if made.objects:
         parts.append(f"{plural(made.objects, 'file')} to keep ({console.size(made.object_bytes)})")
     console.out(", ".join(parts))
+    if made.unreachable:
+        console.out(out_of_reach(made.unreachable))
     if made.unread_count:
         console.out(f"{plural(made.unread_count, 'place')} could not be read:")
         for one in made.unread[:NAMED]:
             console.out(f"  {one.where}: {one.why}")
         if made.unread_count > NAMED:
             console.out(f"  and {made.unread_count - NAMED:,} more (--json names {len(made.unread):,})")
+
+
+def out_of_reach(count: int) -> str:
+    """Return what became of things whose files are not here."""
+    of, keep = (
+        ("files of 1 thing are", "it keeps its address")
+        if count == 1
+        else (f"files of {count:,} things are", "they keep their addresses")
+    )
+    return f"{of} out of reach here; {keep} (--map OLD=NEW says where another machine's folder lies)"
 
 
 def _unread_words(made: CapturePlan) -> str:
@@ -142,6 +156,7 @@ def _as_json(made: CapturePlan, written: bool) -> dict[str, Any]:
         "sources": [{"kind": kind, "path": path} for kind, path in made.sources],
         "new": made.count("new"), "changed": made.count("changed"), "known": made.count("known"),
         "kinds": kinds, "edges": made.edges, "objects": made.objects, "object_bytes": made.object_bytes,
+        "unreachable": made.unreachable,
         "unread": [{"where": one.where, "why": one.why} for one in made.unread], "unread_count": made.unread_count,
         "written": written, "entity_of_newest_run": made.newest[0],
     }  # fmt: skip

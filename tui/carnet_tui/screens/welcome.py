@@ -91,13 +91,14 @@ class WelcomeScreen(DeskScreen):
         self.work(lambda: look(folder), self._found, saying="looking what lies here")
 
     def _found(self, guesses: list[Guess]) -> None:
-        """Say what lies here; where there is something, a handoff from it is the first way."""
+        """Say what lies here; where some of it can be read, a handoff from it is the first way."""
         self.guesses = guesses
-        ways = (FOUND, *WAYS) if guesses else WAYS
+        can_begin = any(one.things for one in guesses)
+        ways = (FOUND, *WAYS) if can_begin else WAYS
         menu = self.query_one(LineList)
         untouched = menu.index == 0
         menu.refill(Rows(ways, lambda way: way[0]))
-        if guesses and untouched:
+        if can_begin and untouched:
             menu.choose(FOUND[0])
         self.query_one("#intro", TextBlock).show()
         self.refresh_chrome()

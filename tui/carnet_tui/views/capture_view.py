@@ -50,7 +50,7 @@ def plan_lines(plan: CapturePlan, after: str, cells: int, glyphs: Glyphs) -> lis
     return section(
         field("new", "nothing: the record holds all of it already", cells, "dim") if plan.nothing_new else [],
         kinds_table(plan, cells),
-        [*_kept(plan, cells), *_newest(plan, cells)],
+        [*_kept(plan, cells), *_unreachable(plan, cells), *_newest(plan, cells)],
         field("then", after, cells) if after else [],
         _unread(plan, cells),
         _things(plan, cells, glyphs),
@@ -82,6 +82,16 @@ def _kept(plan: CapturePlan, cells: int) -> list[Line]:
     if not plan.objects:
         return []
     return field("files", f"{plural(plan.objects, 'file')} to keep, {size_words(plan.object_bytes)}", cells)
+
+
+def _unreachable(plan: CapturePlan, cells: int) -> list[Line]:
+    if not plan.unreachable:
+        return []
+    return field(
+        "elsewhere",
+        f"files of {plural(plan.unreachable, 'thing')} are not here; their addresses are kept",
+        cells,
+    )
 
 
 def _newest(plan: CapturePlan, cells: int) -> list[Line]:

@@ -232,7 +232,7 @@ class Codes:
         whole = found.size == len(found.patch)
         attrs: dict[str, Any] = {"commit": commit.id, "dirty": True}
         for name, value in (
-            ("repository", self.remote), ("branch", self.repository.branch()), ("untracked", found.untracked), ("untracked_more", found.more),
+            ("repository", self.remote), ("branch", self.repository.branch()), ("untracked", found.untracked), ("untracked_more", found.more), ("hidden", found.hidden),
             ("large", found.large), ("unfiltered", found.unfiltered),
             ("patch_left_out", {} if whole else {"size": found.size, "digests": {"sha256": found.digest}}),
         ):  # fmt: skip

@@ -32,16 +32,24 @@ class _Store(NamedTuple):
 def guess(path: Path) -> Guess | None:
     """Say what `path` holds of MLflow: how many runs, the newest of them. Raises nothing."""
     try:
-        found = [seen for store in _stores(path) if (seen := store.glance(store.place)) is not None]
+        glances = [(store.place, store.glance(store.place)) for store in _stores(path)]
+        damaged = [
+            place.name
+            for place, seen in glances
+            if seen is None and place.name in mlflow_sqlite.NAMES and mlflow_sqlite.is_damaged(place)
+        ]
     except Exception:  # whatever a hostile file does to a library: `read` says what is wrong with it
         return None
+    found = [seen for _, seen in glances if seen is not None]
+    trouble = f"{' and '.join(damaged)} cannot be read" if damaged else ""
     if not found:
-        return None
+        return Guess(KIND, f"MLflow, but {trouble}", 0) if damaged else None
     runs, others = sum(one.runs for one in found), sum(one.others for one in found)
     more = "at least " if any(one.more for one in found) else ""
     newest = next((one.newest for one in found if one.newest), "")
     words = f"MLflow, {more}{runs:,} run{'' if runs == 1 else 's'}"
-    return Guess(KIND, f"{words}, newest {newest}" if newest else words, runs + others)
+    words += f", newest {newest}" if newest else ""
+    return Guess(KIND, f"{words}; but {trouble}" if trouble else words, runs + others)
 
 
 def read(source: Source) -> Iterator[Thing | Unread]:
@@ -54,13 +62,20 @@ def read(source: Source) -> Iterator[Thing | Unread]:
     if not stores:
         raise _nothing(source.path)
     seen: set[Ref] | None = set() if len(stores) > 1 else None
+    failed: list[Invalid] = []
     for store in stores:
         mapper = Mapper(Artifacts(source, store.home, store.folder))
-        for row in store.rows(store.place):
-            if isinstance(row, Unread):
-                yield row
-            else:
-                yield from _new(mapper.things(row), seen)
+        try:
+            for row in store.rows(store.place):
+                if isinstance(row, Unread):
+                    yield row
+                else:
+                    yield from _new(mapper.things(row), seen)
+        except Invalid as error:  # one of several: the others are read all the same
+            failed.append(error)
+            if len(failed) == len(stores):
+                raise
+            yield Unread(str(store.place), error.message.removeprefix(f"{store.place} "))
         yield from _new(mapper.finish(), seen)
 
 

@@ -88,6 +88,7 @@ class Artifacts:
             if found is None and PureWindowsPath(path).drive:  # a folder of Windows, in a map as people write it
                 for old, new in self._source.maps:
                     if path.startswith(start := old.replace("\\", "/")):
+                        self._source.fitted.add((old, new))
                         place = Path(new, path[len(start) :].lstrip("/"))
                         found = place if place.exists() else None
             return found

@@ -30,12 +30,18 @@ PAGE: Final = 100
 PAGE_OF_MODELS: Final = 50
 PAGE_OF_POINTS: Final = 10_000
 EXPERIMENTS_AT_ONCE: Final = 100
+FAULTS: Final = 30
+"""So many answers that a server owes in a row end the asking."""
 PROMPTS: Final = "tags.`mlflow.prompt.is_prompt` = 'true'"
 """Prompts are left out of a search that does not ask for them."""
 
 
 class _Missing(Exception):
     """The server does not know this request: an older one, as a rule."""
+
+
+class _Fault(Invalid):
+    """The server failed at one request, or did not answer it in time; it may answer the next."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -105,8 +111,11 @@ class _Server:
                 raise self._refusal(error, path) from None
         except (OSError, HTTPException, ValueError) as error:
             why = getattr(error, "reason", None) or error
-            what = "does not answer in time" if isinstance(why, TimeoutError) else f"cannot be reached: {why}"
-            raise Invalid(f"{self.url} {what}", "is the address right, and the server running?") from None
+            late = isinstance(why, TimeoutError)
+            what = "does not answer in time" if late else f"cannot be reached: {why}"
+            raise (_Fault if late else Invalid)(
+                f"{self.url} {what}", "is the address right, and the server running?"
+            ) from None
         if len(found) > MAX_ANSWER:
             raise Invalid(f"{self.url}/{path} answers with more than {MAX_ANSWER // MIB} MiB")
         return found
@@ -128,7 +137,7 @@ class _Server:
             return Invalid(
                 f"{self.url} asks for a login (code {error.code})", "give a token, or user and password in the address"
             )
-        return Invalid(
+        return (_Fault if error.code >= 500 else Invalid)(
             f"{self.url}/{path} answers with code {error.code}{f': {short(message)}' if message else ''}",
             "look at the server's log",
         )
@@ -152,6 +161,7 @@ class _Saver:
 
     def __init__(self, server: _Server, folder: Path) -> None:
         self._server, self._folder = server, folder
+        self._faults = 0  # one after the other
 
     def everything(self) -> int:
         """Save versions, experiments, models, runs and histories; return the number of runs."""
@@ -196,23 +206,52 @@ class _Saver:
         identity = str((info.get("run_id") or info.get("run_uuid") or "") if isinstance(info, dict) else "")
         if not identity.isalnum() or not identity.isascii() or len(identity) > 64:
             raise Invalid(f"{self._server.url} tells of a run without a proper id: {short(identity)!a}")
-        try:
-            data, said = self._server.json(f"{API}/runs/get", run_id=identity)
-        except _Missing as error:
-            raise Invalid(
-                f"{self._server.url} told of run {identity} and does not know it: {error}", "try again"
-            ) from None
-        (self._folder / f"{RUN}.{identity}.json").write_bytes(data)
-        found = said.get("run") if isinstance(said.get("run"), dict) else run
-        metrics = (found.get("data") or {}).get("metrics") if isinstance(found, dict) else None
+        name = f"{RUN}.{identity}"
+        found = run
+        with self._one_may_fail(name):
+            try:
+                data, said = self._server.json(f"{API}/runs/get", run_id=identity)
+            except _Missing as error:
+                raise _Fault(
+                    f"{self._server.url} told of run {identity} and does not know it: {error}", "try again"
+                ) from None
+            (self._folder / f"{name}.json").write_bytes(data)
+            alone = said.get("run")
+            found = alone if isinstance(alone, dict) else run
+        about = found.get("data")
+        metrics = about.get("metrics") if isinstance(about, dict) else None
         for number, one in enumerate(metrics if isinstance(metrics, list) else (), 1):
             key = str(one.get("key", "")) if isinstance(one, dict) else ""
             name = f"{HISTORY}.{identity}.{number}"
-            list(
-                self._pages(
-                    name, "metrics", "metrics/get-history", run_id=identity, metric_key=key, max_results=PAGE_OF_POINTS
+            with self._one_may_fail(name):
+                list(
+                    self._pages(
+                        name,
+                        "metrics",
+                        "metrics/get-history",
+                        max_results=PAGE_OF_POINTS,
+                        run_id=identity,
+                        metric_key=key,
+                    )
                 )
-            )
+
+    @contextlib.contextmanager
+    def _one_may_fail(self, name: str) -> Iterator[None]:
+        """Save what went wrong in the place of an answer that the server owes, so that the others are read.
+
+        Raises:
+            Invalid: it refuses, or owes `FAULTS` answers in a row.
+        """
+        try:
+            yield
+        except _Fault as error:
+            self._faults += 1
+            if self._faults >= FAULTS:
+                raise
+            said = {"error_code": "NO_ANSWER", "message": error.message}
+            (self._folder / f"{name}.json").write_text(json.dumps(said), encoding="utf-8")
+        else:
+            self._faults = 0
 
     def _optional(
         self, name: str, key: str, path: str, body: dict[str, Any] | None = None, **query: str | int

@@ -125,6 +125,7 @@ class _Reader:
         self._histories: dict[str, list[Path]] = {}
         self._nameless: dict[Path, list[Fields]] = {}
         self._seen: set[str] = set()
+        self._lost: dict[Path, Unread] = {}
 
     def rows(self) -> Iterator[Row | Unread]:
         """Yield versions, datasets, models, runs, and what cannot be read of any."""
@@ -155,6 +156,7 @@ class _Reader:
         for path in self._single.values():
             if (alone := self._alone(path)) is not None:
                 yield from self._run(alone)
+        yield from self._lost.values()
 
     # --- answers ---
 
@@ -169,7 +171,7 @@ class _Reader:
             except Unreadable as error:
                 yield Unread(error.where.replace(str(path), path.name), error.why)
                 continue
-            if not isinstance(said, dict) or "error_code" in said:
+            if not isinstance(said, dict) or _failed(said):
                 yield Unread(path.name, _text(said, "message") or "is no answer of MLflow")
                 continue
             found = _list(said, key)
@@ -182,9 +184,13 @@ class _Reader:
     def _alone(self, path: Path) -> Fields | None:
         """Return the run of an answer to runs/get."""
         try:
-            return _of(self._load(path), "run") or None
-        except Unreadable:
+            said = self._load(path)
+        except Unreadable as error:
+            self._lost[path] = Unread(error.where.replace(str(path), path.name), error.why)
             return None
+        if not (found := _of(said, "run")):
+            self._lost[path] = Unread(path.name, _text(said, "message") if _failed(said) else "holds no run")
+        return found or None
 
     def _index(self, runs: list[Path], histories: list[Path]) -> Iterator[Unread]:
         """Note which file is about which run."""
@@ -341,6 +347,8 @@ class _Reader:
             except Unreadable as error:
                 problems.note(f"{error.where.replace(str(path), path.name)} {error.why}")
                 continue
+            if _failed(said):
+                problems.note(f"{path.name}: {_text(said, 'message') or 'is no answer of MLflow'}")
             for one in _list(said, "metrics"):
                 if (point := self._point(one, problems)) is not None:
                     history.add(point.name, point.step, point.t, point.value)
@@ -349,6 +357,11 @@ class _Reader:
 
 def _same(point: Point) -> tuple[object, ...]:
     return point.name, point.step, point.t, "NaN" if math.isnan(point.value) else point.value
+
+
+def _failed(said: Any) -> bool:
+    """Say whether an answer is one that says what went wrong."""
+    return isinstance(said, dict) and "error_code" in said
 
 
 def _of(said: Any, key: str) -> Fields:

@@ -62,6 +62,18 @@ def glance(path: Path) -> Glance | None:
         return None
 
 
+def is_damaged(path: Path) -> bool:
+    """Say whether a file that bears the name of a database can be none; one of another tool is no damaged one."""
+    if not is_database(path):
+        return True
+    try:
+        with glanced(path) as db:
+            tables(db)
+    except (Invalid, OSError, *ERRORS):
+        return True
+    return False
+
+
 def _glance(db: sqlite3.Connection) -> Glance | None:
     had = tables(db)
     if not {"run_uuid", "experiment_id"} <= had.get("runs", frozenset()) or "experiments" not in had:

@@ -39,6 +39,10 @@ def is_database(path: Path) -> bool:
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for reading without a trace."""
     if not is_database(path):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise Invalid(f"{path} cannot be read: {error.strerror}") from None
         raise Invalid(f"{path} is not an SQLite database", "name the file mlflow.db, or the folder that holds it")
     place = path.resolve()
     with tempfile.TemporaryDirectory(prefix="carnet-mlflow-") as folder:

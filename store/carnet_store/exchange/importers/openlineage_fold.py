@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from carnet_store.exchange.importers.openlineage_log import Log, kind_of, time_ns
+from carnet_store.exchange.importers.openlineage_log import Log, kind_of, run_id, time_ns
 from carnet_store.exchange.importers.scrub import address, tidy
 from carnet_store.exchange.importers.things import Keep, Ref, Thing, plain
 
@@ -381,7 +381,7 @@ class _Story:
         }  # fmt: skip
         edges = [(role, dataset_ref(key)) for role, key in sorted(self.edges)]
         edges += [("made", self._check(key)) for key in sorted(self.quality)]
-        parent = text(part(self.facets.get("parent"), "run").get("runId"))
+        parent = run_id(text(part(self.facets.get("parent"), "run").get("runId")))
         if parent and parent != self.run:
             edges.append(("from", Ref("run", SYSTEM, parent)))
         commit = commit_of(self.job_facets)[0]
@@ -450,7 +450,7 @@ def _run_attrs(facets: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _named(one: Mapping[str, Any]) -> dict[str, str]:
-    return _filled({"run": text(part(one, "run").get("runId")), "job": key_of(part(one, "job"))})
+    return _filled({"run": run_id(text(part(one, "run").get("runId"))), "job": key_of(part(one, "job"))})
 
 
 def _job_attrs(facets: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ LONGEST_EVENT: Final = 16 * 1024 * 1024
 NAMED: Final = 20
 """Places of one file that are reported one by one; the rest of it is counted in one line."""
 
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEAD: Final = 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[{}\[\]]', re.DOTALL)
@@ -108,6 +109,11 @@ def _lenient(raw: bytes) -> Any:
         return json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def run_id(text: str) -> str:
+    """Return a run's id; a UUID in small letters, as it is one number however it is written."""
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def kind_of(event: Mapping[str, Any]) -> str:
@@ -287,6 +293,8 @@ class Log:
             return Failed(piece.line, "it is JSON, but no OpenLineage event")
         if kind == "run" and not (isinstance(event["run"].get("runId"), str) and event["run"]["runId"].strip()):
             return Failed(piece.line, "its run has no runId")
+        if kind == "run":
+            event["run"]["runId"] = run_id(event["run"]["runId"])
         self._file.append(file)
         self._line.append(piece.line)
         self._size.append(len(piece.raw))

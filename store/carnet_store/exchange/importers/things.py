@@ -157,6 +157,8 @@ class Source:
         """Read `path`; `maps` says where another machine's folders lie here, as (old start, new folder)."""
         self.path = path
         self.maps = tuple(maps)
+        self.fitted: set[tuple[str, str]] = set()
+        """Those of `maps` that an address of the source began with."""
         self._known: dict[tuple[str, int, int], str] = {}
 
     def find(self, uri: str, beside: Path | None = None) -> Path | None:
@@ -191,6 +193,7 @@ class Source:
         for old, new in self.maps:
             rest = text[len(old) :]
             if text.startswith(old) and (not rest or old.endswith(("/", "\\")) or rest[0] in "/\\"):
+                self.fitted.add((old, new))
                 return Path(new) / unquote(rest).lstrip("/\\")
         return None
 

@@ -24,19 +24,28 @@ def guess(path: Path) -> Guess | None:
     """Say how many runs a file or folder holds and which is the newest; None where it holds none."""
     try:
         files = _files(path)
-        if not files:
-            return None
-        run = Run(files[-1].name)
-        for found in itertools.islice(records(files[-1]), 40):
+    except OSError:
+        return None
+    if not files:
+        return None
+    run = _first_named(files[-1])
+    count = len({file.name for file in files})
+    newest = f", newest {run.project}/{run.title}" if run.id else "; the newest does not say which it is"
+    return Guess(SYSTEM, f"W&B, {count:,} run{'s' if count != 1 else ''}{newest}", count)
+
+
+def _first_named(file: Path) -> Run:
+    """Return the run of a file as far as its first records tell it; nameless where they cannot be read, which `read` says."""
+    run = Run(file.name)
+    try:
+        for found in itertools.islice(records(file), 40):
             if isinstance(found, Record):
                 run.add(found)
             if run.id:
                 break
     except (OSError, Invalid):
-        return None
-    count = len({file.name for file in files})
-    newest = f", newest {run.project}/{run.title}" if run.id else ""
-    return Guess(SYSTEM, f"W&B, {count:,} run{'s' if count != 1 else ''}{newest}", count)
+        pass
+    return run
 
 
 def read(source: Source) -> Iterator[Thing | Unread]:
@@ -94,11 +103,13 @@ def _files(path: Path) -> list[Path]:
 def _runs(files: Iterable[Path], *, alone: bool) -> Iterator[Run | Unread]:
     """Yield the run of these files, which are parts of one unless they say otherwise."""
     run: Run | None = None
+    named = False
     for file in files:
         part = Run(file.name) if run is None else run.resumed(file.name)
         try:
             for found in records(file):
                 if isinstance(found, Torn):
+                    named = True
                     yield Unread(file.name, f"bytes {found.start:,} to {found.end:,} cannot be read: {found.why}")
                     continue
                 other = part.add(found)
@@ -108,14 +119,18 @@ def _runs(files: Iterable[Path], *, alone: bool) -> Iterator[Run | Unread]:
         except Invalid as error:
             if alone:
                 raise
+            named = True
             yield Unread(file.name, error.message)
         except OSError as error:
+            named = True
             yield Unread(file.name, f"it cannot be read: {error.strerror}")
         run = part
     if run is not None and run.id:
         yield run
     elif run is not None and run.records:
         yield Unread(run.file, "it is torn off before the run says its name")
+    elif run is not None and not named:
+        yield Unread(run.file, "it holds no record: the run ended before it wrote one")
 
 
 def _join(artifacts: dict[Ref, Thing], thing: Thing) -> None:
