@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import sys
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from textual import events
+from textual.app import App
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
+HELD_UP = 1.0
+"""Seconds that a key waits for work off the loop: some tests hold it up to see what is shown meanwhile."""
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +50,43 @@ def shown(app: Any) -> list[Any]:
 def screen_text() -> Callable[[Any], str]:
     """The function that reads an app's screen as text."""
     return as_text
+
+
+@pytest.fixture(autouse=True)
+def typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pilot.press` as a person presses: each key after the one before was done, work off the loop and all; a word in a field at once.
+
+    The toolkit's own way waits twice for every letter, and for nothing off the loop.
+    """
+
+    async def press(pilot: Pilot[Any], *pressed: str | list[str]) -> None:
+        keys = [key for one in pressed for key in ([one] if isinstance(one, str) else one)]
+        app = pilot.app
+        assert app._driver is not None
+        for at, key in enumerate(keys):
+            app._driver.send_message(key_event(app, key))
+            in_a_word = at + 1 < len(keys) and is_letter(key) and is_letter(keys[at + 1])
+            if not (in_a_word and isinstance(app.focused, Input | TextArea)):
+                await settle(pilot, HELD_UP)
+
+    monkeypatch.setattr(Pilot, "press", press)
+
+
+def is_letter(key: str) -> bool:
+    return len(key) == 1 or key == "space"
+
+
+def key_event(app: App[Any], key: str) -> events.Key:
+    """Return the event that a terminal's key makes."""
+    if len(key) == 1 and not key.isalnum():
+        key = _character_to_key(key)
+    try:
+        char: str | None = unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(key, key)))
+    except KeyError:
+        char = key if len(key) == 1 else None
+    event = events.Key(key, char)
+    event.set_sender(app)
+    return event
 
 
 Play = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
@@ -127,11 +171,15 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContext
     return run
 
 
-async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until work off the loop has come back and is painted."""
-    for _ in range(3):
-        await pilot.pause()
-        await asyncio.get_running_loop().run_in_executor(pilot.app.store_thread, lambda: None)  # type: ignore[attr-defined]
+async def settle(pilot: Pilot[Any], patience: float | None = None) -> None:
+    """Wait until work off the loop has come back and is painted; with `patience` (seconds) no longer for work that a test holds up."""
+    thread = getattr(pilot.app, "store_thread", None)
+    for done in range(3):
+        await (pilot.pause() if done else pilot._wait_for_screen())
+        if thread is not None:
+            come_back = asyncio.get_running_loop().run_in_executor(thread, lambda: None)
+            if (await asyncio.wait([come_back], timeout=patience))[1]:
+                break
     await pilot.pause()
 
 
@@ -152,14 +200,29 @@ def stores() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session")
+def moulds(stores: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Stores on the main path that tests get copies of: `moulds("half")`."""
+    made: dict[tuple[Any, ...], Any] = {}
+
+    def build(state: str, **more: Any) -> Any:
+        key = (state, *more.items())
+        if key not in made:
+            one = made[key] = stores.Tour(tmp_path_factory.mktemp(state) / "tour", **more)
+            getattr(one, state)()
+            one.desk.store.close()
+        return made[key]
+
+    return build
+
+
 @pytest.fixture
-def main_path(stores: ModuleType, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Build a store on the main path, its clock standing: `main_path("half")`; states as methods of `stores.Tour`."""
+def main_path(moulds: Callable[..., Any], tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Give a store on the main path, its clock standing: `main_path("half")`; states as methods of `stores.Tour`."""
     made: list[Any] = []
 
     def build(state: str = "half", **more: Any) -> Any:
-        one = stores.Tour(tmp_path / f"tour{len(made)}", **more)
-        getattr(one, state)()
+        one = moulds(state, **more).copy(tmp_path / f"tour{len(made)}")
         one.freeze()
         made.append(one)
         return one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,24 +52,40 @@ class Tour:
         self.ms = START
         self.ids: dict[str, str] = {}
         self.step = 1000
-        counter = iter(range(1_000_000))
-
-        def entropy(size: int) -> bytes:
-            return hashlib.sha512(f"tour {next(counter)}".encode()).digest()[:size]
-
+        self._drawn = 0
         self.environ = {"CARNET_CONFIG": str(folder / "keys")}
-        self.keyring = Keyring(folder / "keys", entropy=entropy)
+        self.keyring = Keyring(folder / "keys", entropy=self.entropy)
         self.people: dict[str, Identity] = {
             name: self.keyring.new(name, f"{name.lower()}@example.org", passphrase if name == "Tom" else None)
             for name, _, _ in PEOPLE
         }
         made = Desk.create(folder / "work", who="Ana", environ=self.environ, clock=self.clock)
-        self.desk = Desk(made.store, self.keyring, self.people["Ana"], entropy=entropy)
+        self.desk = Desk(made.store, self.keyring, self.people["Ana"], entropy=self.entropy)
         self.project: Project
         self.project, _ = self.desk.found("churn", roles=["researcher"], team="research")
         for name, role, team in PEOPLE[1:]:
             self._join(name, role, team)
         self.desk.become(self.people["Ana"])
+
+    def entropy(self, size: int) -> bytes:
+        """Return bytes that are the same in every run."""
+        self._drawn += 1
+        return hashlib.sha512(f"tour {self._drawn - 1}".encode()).digest()[:size]
+
+    def copy(self, folder: Path) -> Tour:
+        """Return the same in another folder, to go on from here apart."""
+        shutil.copytree(self.folder, folder)
+        made: Tour = object.__new__(Tour)
+        made.__dict__.update(self.__dict__)
+        made.folder, made.ids = folder, dict(self.ids)
+        made.environ = {"CARNET_CONFIG": str(folder / "keys")}
+        made.keyring = Keyring(folder / "keys", entropy=made.entropy)
+        here = {one.person: one for one in made.keyring.identities()}
+        made.people = {name: here[one.person] for name, one in self.people.items()}
+        opened = Desk.open(folder / "work", who="Ana", environ=made.environ, clock=made.clock)
+        made.desk = Desk(opened.store, made.keyring, made.people["Ana"], entropy=made.entropy)
+        made.project = made.desk.store.project(self.project.id)
+        return made
 
     def clock(self) -> int:
         """Return the time, ms."""

@@ -14,17 +14,11 @@ from carnet_tui.screen import Route
 Text = Callable[[Any], str]
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 async def test_identity_switch(main_path: Any, visit: Any, screen_text: Text) -> None:
     """@ shows the identities at hand; the chosen one is who one is from then on."""
     async with visit(main_path("half"), ("inbox",)) as pilot:
         assert "Ana@research" in screen_text(pilot.app) and "answer: 3 items" in screen_text(pilot.app)
-        await press(pilot, "@", *"Tom", "enter")
+        await pilot.press("@", *"Tom", "enter")
         text = screen_text(pilot.app)
         assert "Tom@engineering" in text and "You are Tom now." in text and "review: 1 item" in text
 
@@ -34,21 +28,21 @@ async def test_quit_asks_where_drafts_exist(main_path: Any, visit: Any, screen_t
     tour = main_path("half")
     tour.at("Ana").keep_draft(f"answer {tour.handoff} rep.rnd.seeds", {"value": {"state": "unknown"}})
     async with visit(tour, ("inbox",)) as pilot:
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert "1 draft is not submitted." in screen_text(pilot.app)
-        await press(pilot, "n")
+        await pilot.press("n")
         assert pilot.app.is_running
         tour.desk.acts(tour.project).drop_draft(f"answer {tour.handoff} rep.rnd.seeds")
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert pilot.app.return_code == 0
 
 
 async def test_palette_finds_codes(main_path: Any, visit: Any, screen_text: Text) -> None:
     """: knows handoffs, decisions and entities by name."""
     async with visit(main_path("half"), ("inbox",)) as pilot:
-        await press(pilot, ":", *"churn@2")
+        await pilot.press(":", *"churn@2")
         assert "research to engineering" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "handoff"
 
 
@@ -113,19 +107,19 @@ async def test_all_items_as_one_document(
         from contextlib import nullcontext
 
         monkeypatch.setattr(pilot.app, "suspend", nullcontext)
-        await press(pilot, "E")
+        await pilot.press("E")
         await pilot.pause(0.3)
         assert "cannot be read" in screen_text(pilot.app) and "line " in screen_text(pilot.app)
         assert tour.project.ledger.count() == before
         if not mend:
-            await press(pilot, "n")
+            await pilot.press("n")
             kept = tour.desk.acts(tour.project).drafts(f"sheet {tour.handoff}")
             assert "nothing_like_it" in str(kept)
             return
-        await press(pilot, "y")
+        await pilot.press("y")
         await pilot.pause(0.3)
         assert "Write 1 answer" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert tour.project.ledger.count() == before + 1
         assert tour.project.look(tour.handoff).status.item("approach.evaluation").state == "answered"
 
@@ -171,9 +165,9 @@ async def test_ascii_terminals(main_path: Any, run_app: Any, screen_text: Text) 
             text = screen_text(pilot.app)
             assert text.isascii(), (path[-1], [c for c in text if not c.isascii()])
     async with run_app(tour, *main_paths(tour)[2], who="Ana") as pilot:
-        await press(pilot, "s")
+        await pilot.press("s")
         assert "Sign off" in screen_text(pilot.app) and screen_text(pilot.app).isascii()
-        await press(pilot, "escape", "a")
+        await pilot.press("escape", "a")
         assert screen_text(pilot.app).isascii()
 
 
@@ -203,7 +197,7 @@ async def test_hostile_text_on_every_screen(main_path: Any, run_app: Any, screen
                     c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u200b\u2028")
                 ]
                 assert bad == [], path[-1]
-                await press(pilot, *keys)
+                await pilot.press(*keys)
 
 
 async def test_several_identities_and_none_chosen(main_path: Any, run_app: Any, screen_text: Text) -> None:
@@ -215,6 +209,6 @@ async def test_several_identities_and_none_chosen(main_path: Any, run_app: Any, 
         pilot.app.screen.refresh_data()
         await pilot.pause()
         assert "@ chooses who you are" in screen_text(pilot.app)
-        await press(pilot, "enter", "s", "r", "a")
-        await press(pilot, "@", *"Grace", "enter")
+        await pilot.press("enter", "s", "r", "a")
+        await pilot.press("@", *"Grace", "enter")
         assert "Grace@product" in screen_text(pilot.app)

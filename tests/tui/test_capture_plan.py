@@ -49,12 +49,6 @@ def lab(places: Any, real_tools: Path, tmp_path: Path, monkeypatch: pytest.Monke
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press({"/": "slash", ".": "full_stop", ":": "colon"}.get(key, key))
-        await settled(pilot)
-
-
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)])
 async def test_looks(lab: Any, settled: Any, screen_text: Text, golden: Any, size: tuple[int, int]) -> None:
     """Kinds with their numbers, edges, files, the newest run, and that nothing is written yet."""
@@ -72,13 +66,13 @@ async def test_from_the_palette_to_the_lineage(lab: Any, settled: Any, screen_te
     """R096: `:` take in asks for a path; the plan says new, changed, known; Enter writes it as one transaction, and leads to its newest run."""
     before = lab.project.ledger.count()
     async with lab.run() as pilot:
-        await press(pilot, settled, ":", *"take in", "enter")
+        await pilot.press(":", *"take in", "enter")
         assert "Take in what other tools recorded, where?" in screen_text(pilot.app)
-        await press(pilot, settled, "/", *"mlflow", "enter")
+        await pilot.press("/", *"mlflow", "enter")
         text = screen_text(pilot.app)
         assert "+ 44 new   = 0 known   64 new edges" in text and "24 files to keep" in text
         assert lab.project.ledger.count() == before
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "took in 44 new from mlflow" in screen_text(pilot.app)
         assert pilot.app.path[-1].name == "lineage"
     assert lab.project.count("run") == 29
@@ -88,13 +82,13 @@ async def test_read_again_nothing_is_new(lab: Any, settled: Any, screen_text: Te
     """R096: a source that was taken in is known; there is nothing to write, and why is said."""
     async with lab.run("dvc") as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         count = lab.project.ledger.count()
         pilot.app.visit((Route("models"), Route("capture", (str(lab.folder / "dvc"),))))
         await settled(pilot)
         text = screen_text(pilot.app)
         assert "+ 0 new   = 17 known   0 new edges" in text and "the record holds all of it already" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "all of it is here" in screen_text(pilot.app)
         assert lab.project.ledger.count() == count
 
@@ -106,7 +100,7 @@ async def test_leaving_closes_the_plan(lab: Any, settled: Any, screen_text: Text
         async with lab.run("mlflow") as pilot:
             await settled(pilot)
             plan = pilot.app.screen.reading.plan
-            await press(pilot, settled, key)
+            await pilot.press(key)
             assert plan._facts.closed and plan._blobs.closed
     assert lab.project.ledger.count() == before
 
@@ -119,9 +113,9 @@ async def test_what_cannot_be_read_is_said(lab: Any, settled: Any, screen_text: 
             await settled(pilot)
             text = screen_text(pilot.app)
             assert said in text and "Nothing was written." in text
-            await press(pilot, settled, "enter")
+            await pilot.press("enter")
             assert "there is nothing to take in" in screen_text(pilot.app)
-            await press(pilot, settled, "escape")
+            await pilot.press("escape")
             assert pilot.app.path[-1].name == "models"
 
 
@@ -216,7 +210,7 @@ async def test_all_that_could_not_be_read_is_named(lab: Any, made_up: Any, settl
         assert "250 could not be read" in text and "250 places could not be read; all else is taken in" in text
         assert text.count("it is [red]broken[/red]") == capturing.NAMED_UNREAD
         assert "and 50 places more" in text and "\x1b" not in text and "\u241b]0;x\u2407 199" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
     assert lab.project.count("run") == 1
 
 
@@ -235,11 +229,11 @@ async def test_a_refused_write_keeps_the_plan(
     async with lab.run("dvc") as pilot:
         await settled(pilot)
         monkeypatch.setattr(Desk, "capture", busy)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "another process writes" in screen_text(pilot.app)
         assert lab.project.ledger.count() == before
         monkeypatch.setattr(Desk, "capture", capture)
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
         assert "took in 17 new from dvc" in screen_text(pilot.app)
 
 
@@ -279,7 +273,7 @@ async def test_search_does_not_pay_for_it(lab: Any, settled: Any) -> None:
 
     async with lab.run("mlflow") as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         await pilot.pause(0.6)
         await settled(pilot)
     wrote: list[int] = []
@@ -309,7 +303,7 @@ async def test_a_store_without_a_project_gets_one(
     )
     async with app.run_test(size=(100, 40)) as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert app.path[-1].name == "handoff" and "the record answers 1 of 12" in screen_text(app)
     assert [row.name for row in tour.desk.projects()] == [folder.name]
     tour.desk.close()

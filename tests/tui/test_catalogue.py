@@ -69,13 +69,6 @@ def enrich(tour: Any) -> None:
     tour.acts().comment(ids["orders"], "Refreshed on Mondays.")
 
 
-async def press(pilot: Any, settled: Any, *keys: str | list[str]) -> None:
-    """Press keys one after another; a list is typed in one go."""
-    for key in keys:
-        await pilot.press(*([key] if isinstance(key, str) else key))
-        await settled(pilot)
-
-
 def choose(pilot: Any, key: str) -> None:
     """Put the cursor on the first row whose key begins so."""
     rows = pilot.app.screen.query_one("#list", LineList)
@@ -90,7 +83,7 @@ async def test_golden(
     """R043: the entry of a dataset of which much is known, at three sizes."""
     async with visit(read_only, ("lineage", "orders"), ("catalogue", "orders"), size=size) as pilot:
         golden(f"catalogue_{size[0]}x{size[1]}", screen_text(pilot.app))
-        await press(pilot, settled, *["right"] * 4)
+        await pilot.press(*["right"] * 4)
         golden(f"catalogue_users_{size[0]}x{size[1]}", screen_text(pilot.app))
 
 
@@ -117,19 +110,19 @@ async def test_from_a_dataset_one_jumps_to_runs_models_gates_and_what_was_asked(
     async with visit(read_only, ("lineage", "data"), ("catalogue", "data")) as pilot:
         for key, said in (("user run:", "[ r-0"), ("user model:", "[ churn@2 ]"), ("gate ", "━━◆ engineering")):
             choose(pilot, key)
-            await press(pilot, settled, "enter")
+            await pilot.press("enter")
             assert said in screen_text(pilot.app)
-            await press(pilot, settled, "escape")
+            await pilot.press("escape")
             assert "dataset telco@3" in screen_text(pilot.app)
     async with visit(read_only, ("lineage", "orders"), ("catalogue", "orders")) as pilot:
         for key, said in (("talk question:", "Yes; Yara knows the shops."), ("from made", "[ extract ]"), ("fact freshness", "[ extract ]"),
                           ("version", "dataset orders@1")):  # fmt: skip
             choose(pilot, key)
             if key == "version":
-                await press(pilot, settled, "down")
-            await press(pilot, settled, "enter")
+                await pilot.press("down")
+            await pilot.press("enter")
             assert said in screen_text(pilot.app)
-            await press(pilot, settled, "escape")
+            await pilot.press("escape")
 
 
 async def test_what_is_missing_is_named_with_its_command_and_filled_in_place(
@@ -144,21 +137,21 @@ async def test_what_is_missing_is_named_with_its_command_and_filled_in_place(
         assert "carnet describe 'telco raw' licence=TEXT" in screen_text(pilot.app) and "⏎ fill" in screen_text(
             pilot.app
         )
-        await press(pilot, settled, "enter", list("CC BY 4.0"), "enter")
+        await pilot.press("enter", list("CC BY 4.0"), "enter")
         assert "nothing written yet" in screen_text(pilot.app)
         assert "licence" not in small.project.node(small.ids["bare"]).attrs
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "1 of 10 required fields filled" in screen_text(pilot.app)
         choose(pilot, "field schema")
-        await press(pilot, settled, "e", list("id: long"), "enter", list("name"), "ctrl+d", "enter")
+        await pilot.press("e", list("id: long"), "enter", list("name"), "ctrl+d", "enter")
         assert "2 fields" in screen_text(pilot.app)
         choose(pilot, "field licence")
-        await press(pilot, settled, "e", "end", *["backspace"] * 3, list("3.0"), "enter")
+        await pilot.press("e", "end", *["backspace"] * 3, list("3.0"), "enter")
         assert "before: CC BY 4.0" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "e", "enter")
+        await pilot.press("enter", "e", "enter")
         assert "Nothing was changed." in screen_text(pilot.app)
         choose(pilot, "field created by")
-        await press(pilot, settled, "e")
+        await pilot.press("e")
         assert "Cannot edit now: this is no attribute." in screen_text(pilot.app)
         assert "carnet link RUN made 'telco raw'" in screen_text(pilot.app)
     attrs = small.project.node(small.ids["bare"]).attrs
@@ -177,10 +170,10 @@ async def test_a_placeholder_fills_nothing_and_what_made_it_tells_its_source(
         assert "missing: tbd says nothing" in text and "told by what it came from" in text
         assert "made by r-1" in text and "1 Sep 2026" in text and "cut yes, rows 3" in text
         choose(pilot, "attr profile")
-        await press(pilot, settled, "e")
+        await pilot.press("e")
         assert "Cannot edit now" in screen_text(pilot.app)
         choose(pilot, "field licence")
-        await press(pilot, settled, "enter", *["backspace"] * 3, list("none known"), "enter", "enter")
+        await pilot.press("enter", *["backspace"] * 3, list("none known"), "enter", "enter")
         assert small.project.node(data).attrs["licence"] == "none known"
 
 
@@ -189,7 +182,7 @@ async def test_a_question_about_data_becomes_a_note_in_its_entry(
 ) -> None:
     """R122: asked from the entry, the question stands in it, and its reply is found by searching."""
     async with visit(small, ("lineage", "bare"), ("catalogue", "bare")) as pilot:
-        await press(pilot, settled, "q", list("Are returns in it?"), "ctrl+d", "enter", "n", "enter")
+        await pilot.press("q", list("Are returns in it?"), "ctrl+d", "enter", "n", "enter")
         assert "Are returns in it?" in screen_text(pilot.app)
     [asked] = small.project.questions()
     small.acts().reply(asked.id, "Only from March on.")
@@ -205,12 +198,12 @@ async def test_find_goes_to_a_line_and_copying_offers_what_there_is(
 ) -> None:
     """A field and a user are found by typing; y offers the line, the id and the digest."""
     async with visit(read_only, ("lineage", "orders"), ("catalogue", "orders")) as pilot:
-        await press(pilot, settled, "slash", list("r-900"), "enter")
+        await pilot.press("slash", list("r-900"), "enter")
         assert pilot.app.screen.chosen.text == "r-900"
-        await press(pilot, settled, "y")
+        await pilot.press("y")
         text = screen_text(pilot.app)
         assert "id of it" in text and "bbbb" in text and "carnet lineage" in text
-        await press(pilot, settled, "escape", "g")
+        await pilot.press("escape", "g")
         assert "[ r-900 ]" in screen_text(pilot.app)
 
 
@@ -219,12 +212,12 @@ async def test_the_palette_and_links_open_the_entry(
 ) -> None:
     """A dataset's name in the palette goes to its entry, with the lineage around it behind; a decision's subject too."""
     async with visit(read_only, ("inbox",)) as pilot:
-        await press(pilot, settled, "colon", list("orders@2"), "enter")
+        await pilot.press("colon", list("orders@2"), "enter")
         assert "dataset orders@2" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "[ orders@2 ]" in screen_text(pilot.app)
     async with visit(read_only, ("decisions",), ("decision", "chosen")) as pilot:
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "dataset orders@2" in screen_text(pilot.app)
 
 
@@ -262,7 +255,7 @@ async def test_hostile_entries_show_as_signs(small: Any, visit: Any, settled: An
     for size in ((80, 24), (160, 48), (40, 12)):
         async with visit(small, ("lineage", "evil"), ("catalogue", "evil"), size=size) as pilot:
             for key in ("enter", "escape", "e", "escape", "y", "escape", "slash", "escape", *["right"] * 5):
-                await press(pilot, settled, key)
+                await pilot.press(key)
                 text = screen_text(pilot.app)
                 assert not any(sign in text for sign in "\x1b\x07\u202e\u2028\x7f")
             assert "x␛]52" in text
@@ -291,9 +284,9 @@ async def test_evidence_of_an_item_opens_the_entry(
     tour.acts().answer(tour.ids["handoff"], {"framing.criteria": {"state": "given", "links": [tour.ids["data"]]}})
     tour.ids["item"] = "framing.criteria"
     async with visit(tour, ("inbox",), ("handoff", "handoff"), ("item", "handoff", "item")) as pilot:
-        await press(pilot, settled, "o")
+        await pilot.press("o")
         assert "dataset telco@3" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "framing.criteria" in screen_text(pilot.app)
     tour.desk.close()
 
@@ -352,7 +345,7 @@ async def test_what_two_people_said_apart_is_settled_on_its_row(
         choose(pilot, "fact conflict owner")
         await settled(pilot)
         assert "e writes it anew, which settles it" in screen_text(pilot.app)
-        await press(pilot, settled, "e", "enter", "enter")
+        await pilot.press("e", "enter", "enter")
         assert "said apart" not in screen_text(pilot.app)
     assert tour.project.node(tour.ids["data"]).conflicts == ()
     assert not any(duty.kind == "apart" for _, duty in tour.desk.inbox())

@@ -25,12 +25,6 @@ def parted(places: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iter
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 WHERE = ("conflict", "handoff", "approach.decision")
 
 
@@ -44,7 +38,7 @@ async def test_both_answers_stand_side_by_side(
         [row] = [line for line in text.splitlines() if "D-3" in line]
         assert "D-1" in row and "│" in row
     async with visit(parted, ("inbox",), WHERE, size=(40, 12)) as pilot:
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         assert "Ana (you)" in screen_text(pilot.app) and "D-1" in screen_text(pilot.app)
 
 
@@ -52,7 +46,7 @@ async def test_who_may_not_settle_is_told_who_may(
     parted: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
     async with visit(parted, ("inbox",), WHERE, who="Tom") as pilot:
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "a researcher settles it" in screen_text(pilot.app)
 
 
@@ -62,15 +56,15 @@ async def test_one_act_settles_and_both_answers_stay_in_the_record(
     """R112, C174: nothing is written before the preview is accepted; then exactly one answer stands."""
     handoff = parted.ids["handoff"]
     async with visit(parted, ("inbox",), WHERE) as pilot:
-        await press(pilot, settled, "right", "enter")
+        await pilot.press("right", "enter")
         text = screen_text(pilot.app)
         assert "This answer of Ana stands:" in text and "Set aside, and kept in the record: Bea's" in text
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert parted.project.handoff(handoff).in_conflict("approach.decision")
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
         assert "Settled: one answer stands, written by Ana." in screen_text(pilot.app)
         assert "⏎ open item" in screen_text(pilot.app) and "given apart" not in screen_text(pilot.app)
-        await press(pilot, settled, "x")
+        await pilot.press("x")
         assert "it is settled" in screen_text(pilot.app)
     found = parted.project.handoff(handoff)
     answer = found.answer("approach.decision")

@@ -23,12 +23,6 @@ def small(places: ModuleType, tmp_path: Any) -> Iterator[Any]:
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def test_what_waits_for_me_stands_first(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
@@ -38,9 +32,9 @@ async def test_what_waits_for_me_stands_first(
         rows = [line.split()[1:3] for line in text.splitlines() if " Q-" in line[:6] or " D-" in line[:6]]
         assert [code for code, _ in rows[:2]] == ["Q-2", "Q-1"] or rows[0][0] == "»"
         assert "2 wait for you" in text and "unsigned" in text and "replaced" in text and "blocking" in text
-        await press(pilot, settled, "f")
+        await pilot.press("f")
         assert "mine" in screen_text(pilot.app).splitlines()[3]
-        await press(pilot, settled, "f", "slash", *"half", "enter", "enter")
+        await pilot.press("f", "slash", *"half", "enter", "enter")
         text = screen_text(pilot.app)
         assert "Grace has not confirmed what Ana typed in that name" in text and "/ D-2" in text
 
@@ -54,7 +48,7 @@ async def test_a_decision_shows_who_why_options_and_what_replaced_it(
         for said in ("decided by  Ana", "It beats the baseline", "logistic regression: worse by 0.03",
                      "explainable to agents", "One more dependency", "replaced by D-3  boosting without region"):  # fmt: skip
             assert said in text
-        await press(pilot, settled, "g")
+        await pilot.press("g")
         assert "[ churn@2 ]" in screen_text(pilot.app)
 
 
@@ -64,19 +58,19 @@ async def test_a_new_decision_needs_a_reason_and_is_kept_when_one_leaves(
     """R073, R074: at most four fields must be filled; what was typed comes back."""
     async with visit(small, ("decisions",), size=(80, 30)) as pilot:
         assert "No decision and no question yet" in screen_text(pilot.app)
-        await press(pilot, settled, "n", "d", "ctrl+d")
+        await pilot.press("n", "d", "ctrl+d")
         assert "question is empty." in screen_text(pilot.app)
-        await press(pilot, settled, *"Which?", "enter", *"trees", "escape")
+        await pilot.press(*"Which?", "enter", *"trees", "escape")
         assert not small.project.decisions()
-        await press(pilot, settled, "n", "d")
+        await pilot.press("n", "d")
         assert "Which?" in screen_text(pilot.app) and "trees" in screen_text(pilot.app)
-        await press(pilot, settled, *"a;b", "ctrl+d", *"ok", "ctrl+d")
+        await pilot.press(*"a;b", "ctrl+d", *"ok", "ctrl+d")
         assert "It needs a reason that says something." in screen_text(pilot.app)
-        await press(pilot, settled, *" they win", "enter", *"by far", "ctrl+d", *"churn@1", "enter")
+        await pilot.press(*" they win", "enter", *"by far", "ctrl+d", *"churn@1", "enter")
         text = screen_text(pilot.app)
         assert "nothing written yet" in text and "by far" in text and "option" in text
         assert not small.project.decisions()
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "decided: trees" in screen_text(pilot.app).casefold()
     [view] = small.project.decisions()
     assert (view.decision.question, view.decision.choice) == ("Which?", "trees")
@@ -88,9 +82,9 @@ async def test_a_name_nobody_has_is_refused_before_anything_is_written(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
     async with visit(small, ("decisions",)) as pilot:
-        await press(pilot, settled, "n", "d", *"Which?", "enter", *"trees", "enter", "enter", "enter", *"Zoe", "ctrl+d")
+        await pilot.press("n", "d", *"Which?", "enter", *"trees", "enter", "enter", "enter", *"Zoe", "ctrl+d")
         assert "nobody in this project is called 'Zoe'" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
 
 
 async def test_what_was_typed_for_me_is_confirmed_with_my_key(
@@ -100,25 +94,25 @@ async def test_what_was_typed_for_me_is_confirmed_with_my_key(
     tour = places.build(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")}, runs=0)
     async with visit(tour, ("decisions",), ("decision", "typed"), who="Grace") as pilot:
         assert "⏎ confirm" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "You say with your own key" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "confirmed the decision" in screen_text(pilot.app).casefold() and "unsigned" not in screen_text(
             pilot.app
         )
     view = tour.project.decision(tour.ids["typed"])
     assert not view.unsigned_by
     async with visit(tour, ("decisions",), ("question", "mine"), who="Tom") as pilot:
-        await press(pilot, settled, "enter", *"more", "escape")  # typed and left
-        await press(pilot, settled, "enter")
+        await pilot.press("enter", *"more", "escape")  # typed and left
+        await pilot.press("enter")
         assert "more" in screen_text(pilot.app)
-        await press(pilot, settled, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
         assert "replied" in screen_text(pilot.app).casefold()
     assert [r.text for r in tour.project.question(tour.ids["mine"]).replies][-1] == "more"
     async with visit(tour, ("decisions",), ("question", "mine")) as pilot:
-        await press(pilot, settled, "enter", "c", "enter")
+        await pilot.press("enter", "c", "enter")
         assert "closed the question" in screen_text(pilot.app).casefold()
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "Cannot open now: it is closed." in screen_text(pilot.app)
     tour.desk.close()
 
@@ -132,7 +126,7 @@ async def test_hostile_decisions_show_as_signs(
     small.ids["evil"] = entity
     for size in ((80, 24), (160, 48), (40, 12)):
         async with visit(small, ("decisions",), size=size) as pilot:
-            await press(pilot, settled, "enter")
+            await pilot.press("enter")
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e") and "x␛[31m" in text
 

@@ -31,12 +31,6 @@ def pair(places: ModuleType, tmp_path: Path) -> Iterator[Any]:
     there.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
     pair: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
@@ -48,16 +42,16 @@ async def test_who_lacks_what_and_a_bundle_with_three_lines_to_paste(
             "research (Bea)" in text and "sent never  heard never" in text and "1 event of yours not shared yet" in text
         )
         assert "engineering (Tom)" in text and "the whole record" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "nothing written yet" in screen_text(pilot.app)
         assert not list((pair.folder / "ana").glob("*.carnet.zip"))
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "a Carnet bundle from Ana to research (Bea)" in text and "Look into it, then take it in" in text
         assert pilot.app.clipboard.count("\n") == 2
         [made] = (pair.folder / "ana").glob("*.carnet.zip")
         assert made.name.startswith("churn-to-research-20")
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "all you wrote was shared" in screen_text(pilot.app)
 
 
@@ -74,15 +68,15 @@ async def test_what_leaves_is_told_with_its_size_before(
     assert hers.events > 1 and hers.objects > 1 and hers.object_bytes > 3000
     files = f"{hers.objects} files, {size_words(hers.object_bytes)}"
     async with visit(tour, ("exchange",), size=(100, 40)) as pilot:
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "for         research (Bea)" in text and "nothing written yet" in text
         assert f"{hers.events} events of churn, {size_words(hers.event_bytes)} of text" in text
         assert f"{files} as they are" in text
         assert "1 draft of yours" in text and "your keys and passphrases" in text
-        await press(pilot, settled, "escape", ":", *"export", "enter", "n")
+        await pilot.press("escape", ":", *"export", "enter", "n")
         assert f"none: {files} stay here and are listed as missing" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "end", "enter")
+        await pilot.press("escape", "end", "enter")
         text = screen_text(pilot.app)
     foreseen = tour.desk.foresee(tour.project)
     assert "for         the whole record" in text and f"{foreseen.events} events of churn" in text
@@ -103,15 +97,15 @@ async def test_a_new_project_needs_its_founders_key_compared(
         text = screen_text(pilot.app)
         assert "every signature, link and digest holds" in text and "founded by Ana" in text
         assert "compare the key, take it in" in text and "esc discard, nothing written" in text
-        await press(pilot, settled, "enter", *"wrong1", "enter")
+        await pilot.press("enter", *"wrong1", "enter")
         assert "These are not its first characters" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert not there.desk.projects()
         finger = pair.ana.people["Ana"].fingerprint.partition(":")[2]
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         for sign in finger[:6]:
             await pilot.press({"+": "plus", "/": "slash"}.get(sign, sign))
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "Took in" in screen_text(pilot.app) and "This is what needs you now." in screen_text(pilot.app)
     assert [row.name for row in there.desk.projects()] == ["churn"]
 
@@ -122,12 +116,12 @@ async def test_esc_leaves_no_trace_and_a_bundle_known_already_says_so(
     """Looking is free; taking in twice changes nothing."""
     before = sorted(str(p) for p in (pair.folder / "bea").rglob("*") if "ledgers" in str(p))
     async with visit(pair.bea, ("exchange",), ("import", str(pair.bundle)), who="Bea") as pilot:
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
     assert sorted(str(p) for p in (pair.folder / "bea").rglob("*") if "ledgers" in str(p)) == before
     async with visit(pair.ana, ("exchange",), ("import", str(pair.bundle))) as pilot:
         text = screen_text(pilot.app)
         assert "+ 0 new" in text and "this store has it all already" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "all of it is here" in screen_text(pilot.app)
 
 
@@ -146,12 +140,12 @@ async def test_a_plan_shows_conflicts_and_what_becomes_of_gates(
     async with visit(ana, ("exchange",), size=(90, 40)) as pilot:
         text = screen_text(pilot.app)
         assert "LIES HERE, NOT TAKEN IN" in text and "from-bea.carnet.zip" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "from Bea" in text and "1 conflict" in text and "churn@2  approach.decision" in text
         assert "All answers are kept." in text
         assert not ana.project.handoff(ana.ids["handoff"]).in_conflict("approach.decision")
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "1 conflict to settle" in screen_text(pilot.app)
     assert ana.project.handoff(ana.ids["handoff"]).in_conflict("approach.decision")
 
@@ -168,7 +162,7 @@ async def test_what_is_no_bundle_is_refused_in_words(
     async with visit(pair.ana, ("exchange",), ("import", str(path))) as pilot:
         text = screen_text(pilot.app)
         assert "cannot be taken in" in text and "Nothing was written." in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "it is refused" in screen_text(pilot.app)
 
 
@@ -181,7 +175,7 @@ async def test_an_altered_bundle_is_refused(
     path.write_bytes(bytes(raw))
     async with visit(pair.bea, ("exchange",), ("import", str(path)), who="Bea", size=(40, 12)) as pilot:
         assert "cannot be taken in" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
     assert not pair.bea.desk.projects()
 
 
@@ -190,7 +184,7 @@ async def test_an_empty_store_offers_to_open_a_bundle(
 ) -> None:
     async with visit(pair.bea, ("exchange",), who="Bea") as pilot:
         assert "n opens a bundle" in screen_text(pilot.app)
-        await press(pilot, settled, "n", *"nowhere", "enter")
+        await pilot.press("n", *"nowhere", "enter")
         assert "There is no file" in screen_text(pilot.app)
 
 
@@ -230,7 +224,7 @@ async def test_hostile_names_show_as_signs(
             async with visit(hers, *steps, size=size) as pilot:
                 assert not any(sign in screen_text(pilot.app) for sign in "\x1b\x07\u202e")
         async with visit(tour, ("exchange",), size=size) as pilot:
-            await press(pilot, settled, "end", "enter", "enter")
+            await pilot.press("end", "enter", "enter")
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e")
             assert not any(sign in pilot.app.clipboard for sign in "\x1b\x07\u202e")

@@ -58,19 +58,19 @@ async def test_giver_seals_and_is_told_what_waits(main_path: Any, visit: Any, sc
     tour.answer("Ana", "framing.problem", "Each month retention calls the customers with a score over one half.")
     tour.answer("Ana", "approach.decision", [tour.decision])
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana") as pilot:
-        await press(pilot, "s")
+        await pilot.press("s")
         assert "Seal the package" in screen_text(pilot.app) and "nothing written yet" in screen_text(pilot.app)
         assert not tour.project.look(tour.handoff).status.package
-        await press(pilot, "enter")
+        await pilot.press("enter")
         text = " ".join(screen_text(pilot.app).split())
         assert tour.project.look(tour.handoff).status.package
         assert "1 item waits for Grace to verify, 1 for Tom to verify" in text
         assert "a signature now would turn stale when that is done" in text
         assert "s on the handoff signs all the same" in text and "Sign off" not in text
-        await press(pilot, "enter", "s")
+        await pilot.press("enter", "s")
         text = screen_text(pilot.app)
         assert "Sign off  churn@2" in text and "NOT YET" in text and "1 item waits for Grace to verify" in text
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert not tour.project.look(tour.handoff).status.signoffs
 
 
@@ -80,14 +80,14 @@ async def test_seals_and_goes_on_to_sign_where_nothing_waits(main_path: Any, vis
     tour.step = 1000
     tour.at("Ana").include(tour.handoff, tour.early)
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana") as pilot:
-        await press(pilot, ":", *"seal", "enter")
+        await pilot.press(":", *"seal", "enter")
         text = screen_text(pilot.app)
         assert "since it was sealed" in text
         shown = next(line.split("digest", 1)[1].split() for line in text.split("\n") if "digest " in line)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         sealed = tour.project.look(tour.handoff).status
         assert digest(sealed.package).split() == shown and sealed.round == 3  # what was previewed is what was sealed
-        await press(pilot, "s")
+        await pilot.press("s")
         text = screen_text(pilot.app)
         assert "Sign off  churn@2" in text and "NOT YET" not in text and "round 3" in text
 
@@ -99,28 +99,28 @@ async def test_moved_to_another_pack(main_path: Any, visit: Any, screen_text: Te
     count = tour.project.ledger.count()
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Ana", size=(100, 48)) as pilot:
         await by_name(pilot, "repack")
-        await press(pilot, "enter", "enter")
+        await pilot.press("enter", "enter")
         assert "That is how it is already" in screen_text(pilot.app)
         await by_name(pilot, "repack")
         assert "operations" not in screen_text(pilot.app)  # another crossing is another handoff
-        await press(pilot, *"research-to-engineering", "down", "enter", "enter")
+        await pilot.press(*"research-to-engineering", "down", "enter", "enter")
         while "A fact about this model" in screen_text(pilot.app):
-            await press(pilot, "enter")
+            await pilot.press("enter")
         pilot.app.screen.query_one(TextArea).text = "customers are affected by it"
-        await press(pilot, "ctrl+d")
+        await pilot.press("ctrl+d")
         text = " ".join(screen_text(pilot.app).split())
         assert "nothing written yet" in text and "added" in text and "removed none" in text
         assert "kept 12 items, 3 of them answered: answers stay" in text
         assert "because customers are affected by it" in text
         assert tour.project.ledger.count() == count
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert tour.project.ledger.count() == count
         await by_name(pilot, "repack")
-        await press(pilot, *"research-to-engineering", "down", "enter", "enter", *["enter"] * 5)
+        await pilot.press(*"research-to-engineering", "down", "enter", "enter", *["enter"] * 5)
         while "A fact about this model" in screen_text(pilot.app):
-            await press(pilot, "enter")
+            await pilot.press("enter")
         pilot.app.screen.query_one(TextArea).text = "customers are affected by it"
-        await press(pilot, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
         look = tour.project.look(tour.handoff)
         assert look.handoff.gate.id == "research-to-engineering" and len(look.checklist.items) > 12
         assert look.status.item("framing.problem").answers
@@ -167,14 +167,8 @@ async def test_unknown_handoff(main_path: Any, visit: Any, screen_text: Text) ->
         assert pilot.app.path[-1].name == "inbox"
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 async def by_name(pilot: Any, name: str) -> None:
-    await press(pilot, ":", *name, "enter")
+    await pilot.press(":", *name, "enter")
     await pilot.pause()
 
 
@@ -185,11 +179,11 @@ async def test_return_with_a_reason_for_each_item(main_path: Any, visit: Any, sc
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
         await by_name(pilot, "return")
         assert "which items are not good enough?" in screen_text(pilot.app)
-        await press(pilot, *"evaluation", "enter")
+        await pilot.press(*"evaluation", "enter")
         pilot.app.screen.query_one(TextArea).text = "43 % of the holdout rows have a copy in training"
-        await press(pilot, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
         pilot.app.screen.query_one(TextArea).text = "the claimed figure rests on a leak"
-        await press(pilot, "ctrl+d", *package[:4], "enter")
+        await pilot.press("ctrl+d", *package[:4], "enter")
         assert tour.project.look(tour.handoff).status.verdict == "returned"
         assert "returned by Tom: the claimed figure" in screen_text(pilot.app)
     async with visit(tour, ("inbox",), who="Ana") as pilot:
@@ -203,12 +197,12 @@ async def test_override_is_loud(main_path: Any, visit: Any, screen_text: Text) -
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Grace") as pilot:
         await by_name(pilot, "override")
         pilot.app.screen.query_one(TextArea).text = "the old model fails today, the call list must go out"
-        await press(pilot, "ctrl+d")
+        await pilot.press("ctrl+d")
         pilot.app.screen.query_one(Input).value = "400"
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "A number of days from 1 to" in screen_text(pilot.app)
         pilot.app.screen.query_one(Input).value = "2"
-        await press(pilot, "enter", *package[:4], "enter")
+        await pilot.press("enter", *package[:4], "enter")
         assert tour.project.look(tour.handoff).status.verdict == "overridden"
         assert "overridden" in screen_text(pilot.app)
 
@@ -220,13 +214,13 @@ async def test_custody_and_files(main_path: Any, visit: Any, screen_text: Text) 
     (tour.desk.store.root.parent / "model.bin").write_bytes(b"weights")
     async with visit(tour, ("inbox",), ("handoff", "handoff")) as pilot:
         await by_name(pilot, "custody")
-        await press(pilot, "-", *"engineering", "enter", *package[:4], "enter")
+        await pilot.press("-", *"engineering", "enter", *package[:4], "enter")
         await by_name(pilot, "attach")
-        await press(pilot, "n", *"model.bin", "enter")
+        await pilot.press("n", *"model.bin", "enter")
         text = screen_text(pilot.app)
         assert "1 file" in text, text
     async with visit(tour, ("inbox",), ("handoff", "handoff"), who="Tom") as pilot:
         await by_name(pilot, "custody")
         assert "offered by Ana to engineering" in screen_text(pilot.app)
-        await press(pilot, "y", *package[:4], "enter")
+        await pilot.press("y", *package[:4], "enter")
     assert [step.what for step in tour.project.handoff(tour.handoff).custody] == ["offered", "accepted"]

@@ -48,12 +48,6 @@ def stranger(places: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press({"+": "plus", "/": "slash"}.get(key, key))
-        await settled(pilot)
-
-
 def traces(stranger: Any) -> list[str]:
     return sorted(p.name for p in stranger.work.iterdir()) + (["keys"] if stranger.keys.exists() else [])
 
@@ -65,17 +59,17 @@ async def test_looking_leaves_no_trace(stranger: Any, settled: Any, screen_text:
         text = screen_text(pilot.app)
         assert "every signature, link and digest holds" in text and "founded by Ana" in text
         assert "compare the key, take it in" in text and "esc discard, nothing written" in text
-        await press(pilot, settled, "@")
+        await pilot.press("@")
         assert "Cannot who am I now: there is no store here yet." in screen_text(pilot.app)
-        await press(pilot, settled, "1")
+        await pilot.press("1")
         assert "There is no store here yet" in screen_text(pilot.app)
-        await press(pilot, settled, ":", *"people", "enter")
+        await pilot.press(":", *"people", "enter")
         assert "there is no store here yet" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "enter")
+        await pilot.press("escape", "enter")
         assert "A store is made in" in screen_text(pilot.app) and "Zoe Park" in screen_text(pilot.app)
-        await press(pilot, settled, *"wrong1", "enter")
+        await pilot.press(*"wrong1", "enter")
         assert "These are not its first characters" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape")
+        await pilot.press("escape", "escape")
         assert not pilot.app.is_running
     assert traces(stranger) == ["from-ana.carnet.zip"]
 
@@ -86,12 +80,12 @@ async def test_on_the_smallest_screen_field_and_keys_are_in_view(
     """What a sheet is about gives way to the field one types in, and is read on page by page."""
     async with stranger.run((40, 12)) as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter", *"abcdefg")
+        await pilot.press("enter", *"abcdefg")
         lines = screen_text(pilot.app).splitlines()
         assert len(lines) == 12 and any(line.strip() == "abcdefg" for line in lines)
         assert "take it in" in lines[-1] and "pgdn read on" in lines[-1]
         assert "A store is made" not in screen_text(pilot.app)
-        await press(pilot, settled, "pagedown", "pagedown")
+        await pilot.press("pagedown", "pagedown")
         assert "as git calls you" in " ".join(screen_text(pilot.app).split())
 
 
@@ -99,10 +93,10 @@ async def test_taking_it_in_makes_a_store_and_an_identity(stranger: Any, settled
     """After the founder's key was compared there is a store beside the bundle, a key as git calls one, and a way to join."""
     async with stranger.run() as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter", *stranger.finger, "enter")
+        await pilot.press("enter", *stranger.finger, "enter")
         text = screen_text(pilot.app)
         assert "Took in" in text and "asks to join" in text and "Zoe Park" in text
-        await press(pilot, settled, "1")
+        await pilot.press("1")
         assert "churn" in screen_text(pilot.app)
     with Desk.open(stranger.work, environ={"CARNET_CONFIG": str(stranger.keys)}) as desk:
         assert [row.id for row in desk.projects()] == [stranger.ledger]
@@ -116,12 +110,12 @@ async def test_with_several_identities_one_is_chosen(stranger: Any, settled: Any
     keyring.new("Bob", "bob@example.org")
     async with stranger.run() as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "Who are you?" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "enter", *"bob", "enter")
+        await pilot.press("escape", "enter", *"bob", "enter")
         assert "you act as Bob" in " ".join(screen_text(pilot.app).split())
         assert not (stranger.work / ".carnet").exists()
-        await press(pilot, settled, *stranger.finger, "enter")
+        await pilot.press(*stranger.finger, "enter")
         assert "Bob" in screen_text(pilot.app)
 
 
@@ -129,7 +123,7 @@ async def test_a_wrong_name_is_said(stranger: Any, settled: Any, screen_text: Te
     """`--me` with a name that nobody here has stops before anything is made."""
     async with stranger.run(who="Nobody") as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "no identity" in screen_text(pilot.app).lower()
     assert traces(stranger) == ["from-ana.carnet.zip"]
 
@@ -140,11 +134,11 @@ async def test_a_bundle_exchanged_while_one_reads_leaves_nothing(
     """What is not what was read is refused, and the store that was made for it goes again."""
     async with stranger.run() as pilot:
         await settled(pilot)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         raw = bytearray(stranger.bundle.read_bytes())
         raw[len(raw) // 3] ^= 1
         stranger.bundle.write_bytes(bytes(raw))
-        await press(pilot, settled, *stranger.finger, "enter")
+        await pilot.press(*stranger.finger, "enter")
         assert "That did not work" in screen_text(pilot.app)
     assert not (stranger.work / ".carnet").exists()
 
@@ -156,7 +150,7 @@ async def test_a_broken_file_is_refused_without_a_store(stranger: Any, settled: 
         async with stranger.run(size) as pilot:
             await settled(pilot)
             assert "cannot be taken in" in screen_text(pilot.app)
-            await press(pilot, settled, "enter")
+            await pilot.press("enter")
             assert "it is refused" in screen_text(pilot.app)
     assert traces(stranger) == ["from-ana.carnet.zip"]
 
@@ -165,9 +159,9 @@ async def test_the_welcome_opens_the_plan_and_comes_back(stranger: Any, settled:
     """From the welcome the plan opens without a store too; esc goes back to the ways to begin."""
     app = CarnetApp(None, glyphs=Glyphs(False), folder=stranger.work)
     async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, settled, "down", "enter", "enter")
+        await pilot.press("down", "enter", "enter")
         assert pilot.app.path == (Route("welcome"), Route("import", (str(stranger.bundle),)))  # type: ignore[attr-defined]
         assert "founded by Ana" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "How would you like to begin?" in screen_text(pilot.app)
     assert traces(stranger) == ["from-ana.carnet.zip"]

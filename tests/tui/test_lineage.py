@@ -17,12 +17,6 @@ from carnet_tui.widgets.line_list import LineList
 NAMED = {"-": "minus", "@": "at"}
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def test_the_newest_model_is_in_the_middle_and_its_run_beside_it(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
@@ -32,7 +26,7 @@ async def test_the_newest_model_is_in_the_middle_and_its_run_beside_it(
         assert "[ churn@2 ]" in text and "r-012" in text
         assert "D-1  gradient boosting" in text and "Is the e-mail domain needed? It looks personal." in text
         assert "research to engineering: ✗ blocked" in text
-        await press(pilot, settled, "left")
+        await pilot.press("left")
         text = screen_text(pilot.app)
         assert "r-012 made churn@2" in text and "auc 0.8405 (holdout)" in text and "⏎ recentre" in text
 
@@ -43,12 +37,12 @@ async def test_enter_recentres_and_esc_comes_back_to_the_same_row(
     """R043: the trail is kept; esc walks it back and the cursor stands where it stood."""
     async with visit(tour, ("lineage", "run")) as pilot:
         chart = pilot.app.screen.query_one(FocusMap)
-        await press(pilot, settled, "left", "down")
+        await pilot.press("left", "down")
         left_by = chart.chosen
         assert left_by != THIS
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "r-012 ›" in screen_text(pilot.app) and chart.chosen == THIS
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "[ r-012 ]" in screen_text(pilot.app) and chart.chosen == left_by
 
 
@@ -59,14 +53,14 @@ async def test_siblings_fold_with_their_count_and_enter_lists_them(
     async with visit(tour, ("lineage", "data")) as pilot:
         text = screen_text(pilot.app)
         assert "▲ 0 up  ▼ 16 down" in text and "… 10 more runs" in text
-        await press(pilot, settled, "right", *["down"] * 8)
+        await pilot.press("right", *["down"] * 8)
         assert "Not drawn: 10 runs." in screen_text(pilot.app) and "⏎ list them" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "telco@3+1,kind:run not telco@3" in text and "15 nodes (15 runs)" in text
-        await press(pilot, settled, "slash", *"012", "enter")
+        await pilot.press("slash", *"012", "enter")
         assert "[ r-012 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape")
+        await pilot.press("escape", "escape")
         assert "[ telco@3 ]" in screen_text(pilot.app) and "Not drawn: 10 runs." in screen_text(pilot.app)
 
 
@@ -94,9 +88,9 @@ async def test_what_must_be_seen_is_not_folded_away(
 
 async def test_find_goes_to_any_node(tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]) -> None:
     async with visit(tour, ("lineage", "data")) as pilot:
-        await press(pilot, settled, "slash", *"contract", "enter")
+        await pilot.press("slash", *"contract", "enter")
         assert "[ features_contract@2 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "slash", *"zzzz", "enter")
+        await pilot.press("slash", *"zzzz", "enter")
         assert "Nothing is called that" in screen_text(pilot.app)
 
 
@@ -110,16 +104,16 @@ async def test_declaring_a_run_by_form_with_an_edge(
         text = screen_text(pilot.app)
         assert "source, owner   Enter, its catalogue entry, e on the field" in text
         assert "digest   n declares another version, that has one" in text
-        await press(pilot, settled, "n", *"run", "enter", "ctrl+d")
+        await pilot.press("n", *"run", "enter", "ctrl+d")
         assert "name is empty." in screen_text(pilot.app)
-        await press(pilot, settled, *"r-1", "enter", "enter", *"lr", "ctrl+d")
+        await pilot.press(*"r-1", "enter", "enter", *"lr", "ctrl+d")
         assert "params are name=value" in screen_text(pilot.app)
-        await press(pilot, settled, *"=1", "ctrl+d")
+        await pilot.press(*"=1", "ctrl+d")
         assert "nothing written yet" in screen_text(pilot.app)
         assert tour.project.count("run") == 0
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert tour.project.count("run") == 1
-        await press(pilot, settled, "y", "u", *"telco", "enter", "enter", "n")
+        await pilot.press("y", "u", *"telco", "enter", "enter", "n")
         text = screen_text(pilot.app)
         assert "[ r-1 ]" in text and "telco" in text
     row = tour.project.entities("run")[0]
@@ -134,18 +128,18 @@ async def test_criteria_are_entered_a_line_each_and_a_wrong_line_is_named(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     tour.acts().declare("dataset", "telco")
     async with visit(tour, ("lineage",)) as pilot:
-        await press(pilot, settled, "n", *"criteria", "enter", *"churn", "enter", "ctrl+d")
+        await pilot.press("n", *"criteria", "enter", *"churn", "enter", "ctrl+d")
         assert "criteria is empty." in screen_text(pilot.app)
-        await press(pilot, settled, *"primary: auc >= 0.83 on holdout", "enter", *"latency p95 50", "ctrl+d")
+        await pilot.press(*"primary: auc >= 0.83 on holdout", "enter", *"latency p95 50", "ctrl+d")
         assert "line 2: 'latency p95 50' is no criterion" in screen_text(pilot.app)
-        await press(pilot, settled, *["backspace"] * 14, *"latency: p95_ms <= 50 ms", "ctrl+d")
+        await pilot.press(*["backspace"] * 14, *"latency: p95_ms <= 50 ms", "ctrl+d")
         assert "primary: auc >= 0.83 on holdout" in screen_text(pilot.app)
         assert tour.project.count("criteria") == 0
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "[ churn ]" in screen_text(pilot.app)
-        await press(pilot, settled, "n", *"criteria", "enter", *"churn", "enter", *"primary: auc >= 0.85", "ctrl+d")
+        await pilot.press("n", *"criteria", "enter", *"churn", "enter", *"primary: auc >= 0.85", "ctrl+d")
         assert "They replace those that stand." in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
     [row] = tour.project.entities("criteria")
     [only] = tour.project.node(row.id).criteria
     assert (only.id, only.metric, only.name, only.op, only.value) == ("primary", "auc", "auc", ">=", "0.85")
@@ -158,7 +152,7 @@ async def test_an_empty_store_says_what_comes_next(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     async with visit(tour, ("lineage",), size=(40, 12)) as pilot:
         assert "No node is declared yet." in screen_text(pilot.app)
-        await press(pilot, settled, "i")
+        await pilot.press("i")
         assert "nothing is declared" in screen_text(pilot.app)
     tour.desk.close()
 
@@ -173,7 +167,7 @@ async def test_hostile_names_are_shown_as_signs(
     tour.acts().declare("model", evil, version=evil, edges=[("from", one.entity)])
     for size in ((80, 24), (160, 48), (40, 12)):
         async with visit(tour, ("lineage",), size=size) as pilot:
-            await press(pilot, settled, "left", "i", "escape")
+            await pilot.press("left", "i", "escape")
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e") and "a␛]52" in text
     tour.desk.close()
@@ -185,7 +179,7 @@ async def test_a_step_of_the_trail_is_clicked_and_one_is_there(
     """A crumb goes back over the steps after it; what stands beside the crumbs does nothing; `[` undoes the click."""
     async with visit(tour, ("lineage", "model")) as pilot:
         for name in ("r-012", "telco@3"):
-            await press(pilot, settled, "slash", *(NAMED.get(char, char) for char in name), "enter")
+            await pilot.press("slash", *(NAMED.get(char, char) for char in name), "enter")
         assert " churn@2 › r-012 › telco@3 ──" in screen_text(pilot.app)
         await pilot.click("#head", offset=(60, 2))
         await settled(pilot)
@@ -194,7 +188,7 @@ async def test_a_step_of_the_trail_is_clicked_and_one_is_there(
         await settled(pilot)
         text = screen_text(pilot.app)
         assert "[ r-012 ]" in text and " churn@2 › r-012 ──" in text
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         assert " churn@2 › r-012 › telco@3 ──" in screen_text(pilot.app)
         await pilot.click("#head", offset=(2, 2))
         await settled(pilot)
@@ -207,29 +201,29 @@ async def test_back_and_forward_walk_the_steps_as_a_browser_does(
 ) -> None:
     """TUI.md 2: `[` is one step of the exploration, its view and its row too; another place between them changes nothing; esc is as it was."""
     async with visit(tour, ("inbox",)) as pilot:
-        await press(pilot, settled, "3", "slash", *"r", "minus", *"012", "enter", "left", "tab")
+        await pilot.press("3", "slash", *"r", "minus", *"012", "enter", "left", "tab")
         row = pilot.app.screen.node_id
-        await press(pilot, settled, "slash", *"telco", "enter")
+        await pilot.press("slash", *"telco", "enter")
         assert "churn@2 › r-012 › telco@3" in screen_text(pilot.app)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         text = screen_text(pilot.app)
         assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row) and "churn@2 › r-012 ─" in text
-        await press(pilot, settled, "right_square_bracket")
+        await pilot.press("right_square_bracket")
         assert "[ telco@3 ]" in screen_text(pilot.app) and "churn@2 › r-012 › telco@3" in screen_text(pilot.app)
-        await press(pilot, settled, "5", "left_square_bracket")
+        await pilot.press("5", "left_square_bracket")
         text = screen_text(pilot.app)
         assert "[ telco@3 ]" in text and "churn@2 › r-012 › telco@3" in text
-        await press(pilot, settled, "i", "left_square_bracket", "left_square_bracket")
+        await pilot.press("i", "left_square_bracket", "left_square_bracket")
         assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         assert "[ churn@2 ]" in screen_text(pilot.app) and "›" not in screen_text(pilot.app)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         assert pilot.app.path[-1].name == "inbox"
-        await press(pilot, settled, *["right_square_bracket"] * 3)
+        await pilot.press(*["right_square_bracket"] * 3)
         assert "[ telco@3 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert (pilot.app.screen.view, pilot.app.screen.node_id) == ("tree", row)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         assert "[ telco@3 ]" in screen_text(pilot.app)
 
 
@@ -239,12 +233,12 @@ async def test_steps_back_pressed_faster_than_they_are_read_lose_nothing(
     """Three keys at once, each before the last one's answer came: what is kept of a step is what was asked, not what was still shown."""
     async with visit(tour, ("lineage", "model")) as pilot:
         for name in ("r-012", "telco@3", "r-020"):
-            await press(pilot, settled, "slash", *(NAMED.get(char, char) for char in name), "enter")
+            await pilot.press("slash", *(NAMED.get(char, char) for char in name), "enter")
         await pilot.press(*["left_square_bracket"] * 3)
         await settled(pilot)
         assert "[ churn@2 ]" in screen_text(pilot.app)
         for shown in ("r-012", "telco@3", "r-020"):
-            await press(pilot, settled, "right_square_bracket")
+            await pilot.press("right_square_bracket")
             assert f"[ {shown} ]" in screen_text(pilot.app)
 
 
@@ -255,12 +249,12 @@ async def test_back_into_a_store_that_is_not_open_any_more_begins_anew(
     other = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     other.acts().declare("dataset", "elsewhere")
     async with visit(tour, ("lineage",)) as pilot:
-        await press(pilot, settled, "slash", *"telco", "enter")
+        await pilot.press("slash", *"telco", "enter")
         assert "[ telco@3 ]" in screen_text(pilot.app)
         pilot.app.set_desk(other.desk, (Route("inbox"),))
         pilot.app._own = False
         await settled(pilot)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         text = screen_text(pilot.app)
         assert "[ elsewhere ]" in text and "telco" not in text
     other.desk.close()
@@ -273,12 +267,12 @@ async def test_where_there_is_no_other_node_one_is_told(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")})
     tour.ids["data"] = tour.acts().declare("dataset", "solo").entity
     async with visit(tour, ("lineage", "data")) as pilot:
-        await press(pilot, settled, "b")
+        await pilot.press("b")
         assert "There is no other node: n declares one." in screen_text(pilot.app)
         tour.acts().declare("run", "r-1")
-        await press(pilot, settled, "d")
+        await pilot.press("d")
         assert "There is no other dataset to compare it with: n declares one." in screen_text(pilot.app)
-        await press(pilot, settled, "b")
+        await pilot.press("b")
         assert "Which other node?" in screen_text(pilot.app)
     tour.desk.close()
 
@@ -330,13 +324,13 @@ async def test_g_leads_to_the_node_from_everywhere_and_esc_back_to_the_row(
 ) -> None:
     """R044: from an item, a handoff, a decision, a question, a row of the timeline, a model, the inbox, a catalogue entry."""
     async with visit(tour, *way) as pilot:
-        await press(pilot, settled, *keys)
+        await pilot.press(*keys)
         lists = list(pilot.app.screen.query(LineList))
         before, row = screen_text(pilot.app), [(one.index, one.chosen) for one in lists]
-        await press(pilot, settled, "g")
+        await pilot.press("g")
         assert pilot.app.path[-1].name == "lineage" and "Focus  Tree  List  Overview" in screen_text(pilot.app)
         assert any(f"[ {name} ]" in screen_text(pilot.app) for name in ("churn@2", "telco@3", "churn"))
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert [one.index for one in lists] == [index for index, _ in row]
         assert pilot.app.path == tuple(pilot.app._start) and len(screen_text(pilot.app)) > len(before) // 2
 
@@ -348,17 +342,17 @@ async def test_a_dataset_offers_its_entry_and_a_notebook_its_cells(
     from carnet_tui.screens import opening
 
     async with visit(tour, ("lineage", "data")) as pilot:
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "its catalogue entry" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "catalogue"
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "[ telco@3 ]" in screen_text(pilot.app)
     monkeypatch.setattr(opening, "is_notebook", lambda node: True)
     async with visit(tour, ("lineage", "contract")) as pilot:
         assert "⏎ menu" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "▌its notebook" in text and "all that it comes from" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "notebook"

@@ -16,12 +16,6 @@ from carnet_tui.widgets.line_list import LineList
 Text = Callable[[Any], str]
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 @pytest.fixture(scope="module")
 def line(places: ModuleType, tmp_path_factory: Any) -> Iterator[Any]:
     """Two versions of a model: another run, seed, data and environment, an input more and one less; one is deployed."""
@@ -62,11 +56,11 @@ async def test_why_tells_the_shortest_ways_and_what_all_of_them_lead_over(
 ) -> None:
     """R061: m marks, b on another node asks; the choke points are named; Enter goes to a node, esc comes back to its row."""
     async with visit(line, ("inbox",), ("lineage", "data"), size=(100, 40)) as pilot:
-        await press(pilot, settled, "m")
+        await pilot.press("m")
         assert "Marked telco@3" in screen_text(pilot.app) and "▪ telco@3" in screen_text(pilot.app)
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await pilot.press(*"eu")
-        await press(pilot, settled, "enter", "b")
+        await pilot.press("enter", "b")
         text = screen_text(pilot.app)
         assert "dataset telco@3 › deployment eu rollout" in text and "1 shortest of 1; 2 nodes between" in text
         assert (
@@ -75,16 +69,16 @@ async def test_why_tells_the_shortest_ways_and_what_all_of_them_lead_over(
             and "used by   run r-012" in text
             and "made      model churn@2" in text
         )
-        await press(pilot, settled, "down", "down", "down", "down")
+        await pilot.press("down", "down", "down", "down")
         node, row = screen(pilot).node_id, screen(pilot).rows.index
         assert node == line.ids["model"]
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "[ churn@2 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert (screen(pilot).node_id, screen(pilot).rows.index) == (node, row)
-        await press(pilot, settled, "escape", "m")
+        await pilot.press("escape", "m")
         assert "Marked eu rollout" in screen_text(pilot.app)
-        await press(pilot, settled, "m")
+        await pilot.press("m")
         assert "The mark is gone." in screen_text(pilot.app)
 
 
@@ -94,15 +88,15 @@ async def test_without_a_mark_the_other_node_is_asked_for(
     """b and d ask which; two nodes that do not hang together are told so; only two of one kind are compared."""
     async with visit(line, ("inbox",), ("lineage", "loose")) as pilot:
         pilot.app.marked = ""
-        await press(pilot, settled, "b")
+        await pilot.press("b")
         assert "Which other node?" in screen_text(pilot.app)
         await pilot.press(*"criteria", "enter")
         await settled(pilot)
-        await press(pilot, settled, "escape", "d")
+        await pilot.press("escape", "d")
         assert "Compare it with which dataset?" in screen_text(pilot.app) and "run " not in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "slash")
+        await pilot.press("escape", "slash")
         await pilot.press(*"churn@3")
-        await press(pilot, settled, "enter", "m", "escape", "d")
+        await pilot.press("enter", "m", "escape", "d")
         text = screen_text(pilot.app)
         assert "churn@3 is of another kind. Compare it with which dataset?" in text
 
@@ -114,7 +108,7 @@ async def test_no_way(line: Any, visit: Any, settled: Any, screen_text: Text) ->
             text = screen_text(pilot.app)
             assert "NO WAY LEADS FROM ONE TO THE OTHER" in text and "▌  feature tenure@1" in text
             assert "⏎ go there" in text and "[" not in text.splitlines()[-1]
-            await press(pilot, settled, "down", "enter")
+            await pilot.press("down", "enter")
             assert pilot.app.path[-1].name == "lineage" and pilot.app.path[-1].about == (line.ids["live"],)
 
 
@@ -126,18 +120,18 @@ async def test_of_what_nothing_came_one_is_told_so_and_goes_on(
         text = screen_text(pilot.app)
         assert "DEPLOYED  nowhere that the record knows of" in text and "SIGN-OFFS THAT WOULD TURN STALE  none" in text
         assert "NOTHING CAME OF IT YET" in text and "▌  deployment eu rollout" in text and "⏎ go there" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].about == (line.ids["live"],)
-        await press(pilot, settled, "left_square_bracket")
+        await pilot.press("left_square_bracket")
         assert screen(pilot).node_id == line.ids["live"]
 
 
 async def test_back_finds_the_row_of_an_answer(line: Any, visit: Any, settled: Any) -> None:
     """`[` from another place: the same question, the cursor on the row one left."""
     async with visit(line, ("inbox",), ("impact", "data")) as pilot:
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         row = screen(pilot).row
-        await press(pilot, settled, "1", "left_square_bracket")
+        await pilot.press("1", "left_square_bracket")
         assert row is not None and screen(pilot).row == row
 
 
@@ -159,7 +153,7 @@ async def test_impact_tells_deployments_then_signoffs_then_the_rest(
 ) -> None:
     """R061: a change of the data: what is deployed, whose sign-off would turn stale, packages, counts; each row leads there."""
     async with visit(line, ("inbox",), ("lineage", "data"), size=(100, 40)) as pilot:
-        await press(pilot, settled, "i")
+        await pilot.press("i")
         text = screen_text(pilot.app)
         heads = [
             "DEPLOYED  1",
@@ -171,12 +165,12 @@ async def test_impact_tells_deployments_then_signoffs_then_the_rest(
         assert "deployment eu rollout" in text and "churn@2  research to engineering" in text
         assert "impact  dataset telco@3" in text and "3  runs" in text
         assert " 5 nodes came of it, 3 steps at most\n" in text
-        await press(pilot, settled, "down", "enter")
+        await pilot.press("down", "enter")
         assert pilot.app.path[-1].name == "handoff"
-        await press(pilot, settled, "escape", "end", "enter")
+        await pilot.press("escape", "end", "enter")
         text = screen_text(pilot.app)
         assert "telco@3+,kind:model,not telco@3" in text and "1 node (1 model)" in text
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert screen(pilot).rows.index == screen(pilot).rows.row_count - 1
 
 
@@ -198,7 +192,7 @@ async def test_two_versions_are_compared_value_by_value(line: Any, visit: Any, s
     """R036, R046: parameters, metrics, packages; what changed where it comes in; what only one has; Enter asks which of a pair to see."""
     async with visit(line, ("inbox",), ("lineage", "model 3"), size=(120, 60)) as pilot:
         pilot.app.marked = line.ids["model"]
-        await press(pilot, settled, "d")
+        await pilot.press("d")
         text = screen_text(pilot.app)
         assert "model churn@2 › churn@3" in text and "same 1   changed 3   only churn@2 2   only churn@3 1" in text
         for wanted in (
@@ -209,14 +203,14 @@ async def test_two_versions_are_compared_value_by_value(line: Any, visit: Any, s
         assert "torch" not in text
         rows = screen(pilot).rows
         assert rows.choose(f"pair {line.ids['run']}")
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "Go to which?" in screen_text(pilot.app)
-        await press(pilot, settled, "left", "enter")
+        await pilot.press("left", "enter")
         assert "[ r-012 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         row = screen(pilot).row
         assert row is not None and row.key == f"pair {line.ids['run']}"
-        await press(pilot, settled, "y")
+        await pilot.press("y")
         assert f"carnet lineage {line.ids['model']} --diff" in screen_text(pilot.app)
 
 
@@ -277,7 +271,7 @@ async def test_a_column_is_followed_from_table_to_table(
         await settled(pilot)
         assert pilot.app.screen.say_enter() == "read"  # nothing is known of where `day` goes
         rows.choose("column 0")
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         here = screen(pilot)
         text = screen_text(pilot.app)
         assert (
@@ -287,16 +281,16 @@ async def test_a_column_is_followed_from_table_to_table(
         )
         assert "minutes_30d" in text and "sum" in text and here.say_enter() == "its ways"
         assert here.command == f"carnet lineage {tour.ids['calls']} --column minutes"
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "column  feat.minutes_30d" in text and "COMES FROM  2 columns" in text
         assert screen(pilot).available("open") is not None  # `crm` is a name: nobody declared it
         assert "nobody declared it" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         row = screen(pilot).row
         assert row is not None and row.column == (tour.ids["feat"], "minutes_30d")
-        await press(pilot, settled, "down", "enter")
+        await pilot.press("down", "enter")
         assert "(col:calls.minutes+)+" in screen_text(pilot.app) and "churn@1" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape")
+        await pilot.press("escape", "escape")
         assert pilot.app.screen.query_one(LineList).chosen.column == "minutes"
     tour.desk.close()

@@ -24,16 +24,10 @@ from carnet_tui.views.lineage_tree import TreeRow
 Text = Callable[[Any], str]
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def write(pilot: Any, settled: Any, text: str, *keys: str) -> None:
     """Type a text at once, then press keys."""
     await pilot.press(*("space" if char == " " else char for char in text))
-    await press(pilot, settled, *keys)
+    await pilot.press(*keys)
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +98,9 @@ async def test_every_view_shows_what_the_command_names(still: Any, visit: Any, s
             assert drawn <= wanted
             if up == 1:  # then what is folded is next to the centre, and counted once
                 assert len(drawn) + sum(fold.count for fold in scene.focus.folds) == len(wanted)
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert unfolded(pilot) == wanted
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert set(listed(pilot)) == wanted
             newest = [row["id"] for row in said(still, "lineage", scene.text, "--limit", "5000")["nodes"]]
             assert listed(pilot) == newest
@@ -126,12 +120,12 @@ async def test_without_runs_every_view_shows_the_same_set_too(
             assert scene is not None and scene.focus is not None and scene.text.endswith(" not kind:run")
             wanted = {row["id"] for row in said(still, "lineage", scene.text, "--limit", "5000")["nodes"]}
             assert {one.row.id for one in scene.focus.nodes} == wanted and scene.focus.folds == ()
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert unfolded(pilot) == wanted
             rows = [here.rows.row(at) for at in range(here.rows.row_count)]
             lines = [row for row in rows if isinstance(row, TreeRow) and row.row is not None]
             assert [row.row.id for row in lines if row.depth == 0 and row.row is not None] == [still.ids[name]]
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert set(listed(pilot)) == wanted
 
 
@@ -144,10 +138,10 @@ async def test_without_runs_each_edge_names_the_run_it_stands_for(
         await settled(pilot)
         text = " ".join(screen_text(pilot.app).split())
         assert "by run - r-012: " in text and "telco@3" in text.partition("r-012: ")[2].partition(" › churn@2")[0]
-        await press(pilot, settled, "left")
+        await pilot.press("left")
         text = screen_text(pilot.app)
         assert "churn@2 comes from" in text and "› churn@2" in text and "+6 run" not in text
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         text = screen_text(pilot.app)
         assert "comes from dataset telco@3  by r-012" in text and "CAME OF IT  nothing recorded" in text
         assert "COMES FROM  4 nodes (2 datasets, 1 code snapshot, 1 document)" in text
@@ -161,11 +155,11 @@ async def test_a_set_is_the_same_in_every_view(still: Any, visit: Any, settled: 
         scene = screen(pilot)._scene
         assert scene is not None and scene.focus is not None and {one.row.id for one in scene.focus.nodes} == wanted
         assert {spot.key for spot in screen(pilot).picture._picture.spots} == wanted
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         assert unfolded(pilot) == wanted
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         assert set(listed(pilot)) == wanted
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         groups = screen(pilot)._groups
         assert groups is not None and sum(row.count for row in groups.rows[1:]) == len(wanted)
 
@@ -216,17 +210,17 @@ def test_a_name_that_names_several_things_is_spelled_so_that_it_names_one(places
 async def test_views_keep_the_node_under_the_cursor(still: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """Tab goes round the views, shift+tab back; the node one stands on stays, also past the overview, which has none."""
     async with visit(still, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "left", "down")
+        await pilot.press("left", "down")
         node = screen(pilot).node_id
         assert node and node != still.ids["run"]
         for view in ("tree", "list"):
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert (screen(pilot).view, screen(pilot).node_id) == (view, node)
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         assert screen(pilot).view == "overview" and screen(pilot).node_id == ""
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         assert (screen(pilot).view, screen(pilot).node_id) == ("focus", node)
-        await press(pilot, settled, "shift+tab", "shift+tab")
+        await pilot.press("shift+tab", "shift+tab")
         assert (screen(pilot).view, screen(pilot).node_id) == ("list", node)
         assert " Focus  Tree  List  Overview" in screen_text(pilot.app) and "1+r-012+1" in screen_text(pilot.app)
 
@@ -250,14 +244,14 @@ async def test_enter_puts_a_row_in_the_middle_and_esc_comes_back_to_it(still: An
     """R043: from the list and from the tree; the view, the row and what was shown are as they were."""
     async with visit(still, ("inbox",), ("lineage", "run")) as pilot:
         for tabs, view in ((1, "tree"), (1, "list")):
-            await press(pilot, settled, *["tab"] * tabs, "home", "down", "down")
+            await pilot.press(*["tab"] * tabs, "home", "down", "down")
             node = screen(pilot).node_id
             assert node and node != still.ids["run"]
-            await press(pilot, settled, "enter")
+            await pilot.press("enter")
             assert screen(pilot).view == "focus" and screen(pilot)._asked == Around(node)
-            await press(pilot, settled, "escape")
+            await pilot.press("escape")
             assert (screen(pilot).view, screen(pilot).node_id) == (view, node)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert pilot.app.path[-1].name == "inbox"
 
 
@@ -270,10 +264,10 @@ async def test_a_later_mention_in_the_tree_leads_to_its_line(
         await settled(pilot)
         text = screen_text(pilot.app)
         assert "↓ line 5" in text and "5   └─ used dataset telco@3" in text
-        await press(pilot, settled, "home", "down", "down", "down")
+        await pilot.press("home", "down", "down", "down")
         row = screen(pilot).row
         assert isinstance(row, TreeRow) and row.seen == 5 and "⏎ line 5" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         row = screen(pilot).row
         assert isinstance(row, TreeRow) and (row.number, row.seen) == (5, 0)
 
@@ -281,17 +275,17 @@ async def test_a_later_mention_in_the_tree_leads_to_its_line(
 async def test_the_tree_opens_level_by_level(still: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """Right opens what lies under a line, left folds it away and then goes up; what is not shown is counted."""
     async with visit(still, ("inbox",), ("lineage", "model")) as pilot:
-        await press(pilot, settled, "tab", "home", "down")
+        await pilot.press("tab", "home", "down")
         assert "made by run r-012" in screen_text(pilot.app) and "… 4 more" in screen_text(pilot.app)
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         text = screen_text(pilot.app)
         assert "used dataset telco@3" in text and "used code churn" in text and "… 4 more" not in text
-        await press(pilot, settled, "left")
+        await pilot.press("left")
         assert "used dataset" not in screen_text(pilot.app) and "… 4 more" in screen_text(pilot.app)
-        await press(pilot, settled, "right", "right")
+        await pilot.press("right", "right")
         row = screen(pilot).row
         assert isinstance(row, TreeRow) and row.depth == 2
-        await press(pilot, settled, "left", "left")
+        await pilot.press("left", "left")
         row = screen(pilot).row
         assert isinstance(row, TreeRow) and row.depth == 1
 
@@ -301,7 +295,7 @@ async def test_a_click_on_the_mark_of_a_line_does_what_it_says(
 ) -> None:
     """`… 4 more ▸` unfolds as right does, at the first click, and recentres at none; `line N` goes there; elsewhere a click chooses."""
     async with visit(still, ("inbox",), ("lineage", "model")) as pilot:
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         here = screen(pilot)
         at = next(no for no, line in enumerate(screen_text(pilot.app).splitlines()) if "… 4 more" in line)
         await pilot.click(here.rows, offset=(here.rows.size.width - 6, at - here.rows.region.y))
@@ -330,16 +324,16 @@ async def test_the_tree_of_a_large_set_says_how_much_it_shows_and_goes_on(
         wanted = set(listed(pilot))
         screen(pilot)._go(Chosen("*"), view="tree")
         await settled(pilot)
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         here, text = screen(pilot), screen_text(pilot.app)
         assert f"3 of {len(wanted)} nodes shown; right shows more" in text and "⏎ show more" in text
         assert here.node_id == "" and "COMES FROM  within the selection" in text
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         assert len(unfolded(pilot)) == 6
-        await press(pilot, settled, "end", "enter")
+        await pilot.press("end", "enter")
         assert len(unfolded(pilot)) > 6
         for _ in range(8):
-            await press(pilot, settled, "end", "right")
+            await pilot.press("end", "right")
         assert unfolded(pilot) == wanted and "shown; right" not in screen_text(pilot.app)
 
 
@@ -355,12 +349,12 @@ async def test_a_line_too_deep_for_its_rails_says_how_deep(
         async with visit(tour, ("inbox",), ("lineage", last), size=size) as pilot:
             screen(pilot)._go(Around(last, ALL, 0), view="tree")
             await settled(pilot)
-            await press(pilot, settled, "end")
+            await pilot.press("end")
             text = screen_text(pilot.app)
             assert ("33 deep … " if size == (80, 24) else "33…") in text and "d-0" in text
             said = " ".join("".join(part for part, _ in line) for line in screen(pilot)._fact_lines(60))
             assert "33 steps from where the tree begins" in said
-            await press(pilot, settled, "home", "down")
+            await pilot.press("home", "down")
             said = " ".join("".join(part for part, _ in line) for line in screen(pilot)._fact_lines(60))
             assert "from where the tree begins" not in said
     tour.desk.close()
@@ -380,7 +374,7 @@ async def test_two_handoffs_of_one_crossing_are_told_apart_in_the_menu(
     async with visit(tour, ("inbox",), ("lineage", model)) as pilot:
         text = screen_text(pilot.app)
         assert "Research to engineering, starter: ✗ blocked" in text and "Research to engineering handoff: ✗" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "handoff Research to engineering, starter" in text and "handoff Research to engineering handoff" in text
     tour.desk.close()
@@ -401,7 +395,7 @@ async def test_what_names_no_node_says_what_to_do_in_every_view(
                 assert screen(pilot).view == view and "Nothing is selected; / selects anew." in text, view
                 assert "COMES FROM" not in text and "list them" not in text and "too many" not in text
             if size == (80, 24):
-                await press(pilot, settled, "enter")
+                await pilot.press("enter")
                 assert "Cannot open now: nothing is selected, /." in screen_text(pilot.app)
 
 
@@ -411,17 +405,17 @@ async def test_the_list_is_sorted_by_the_arrows(still: Any, visit: Any, settled:
         newest = listed(pilot)
         times = [still.project.row(entity).t for entity in newest]
         assert times == sorted(times, reverse=True) and "newest first ←→" in screen_text(pilot.app)
-        await press(pilot, settled, "down", "down")
+        await pilot.press("down", "down")
         node = screen(pilot).node_id
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         assert listed(pilot) == newest[::-1] and "oldest first" in screen_text(pilot.app)
         assert screen(pilot).node_id == node
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         names = [still.project.row(entity).name.casefold() for entity in listed(pilot)]
         assert names == sorted(names) and "by name" in screen_text(pilot.app)
-        await press(pilot, settled, "right", "right", "home")
+        await pilot.press("right", "right", "home")
         assert listed(pilot)[0] == still.ids["data"] and "most used first" in screen_text(pilot.app)
-        await press(pilot, settled, "left", "left", "left", "left")
+        await pilot.press("left", "left", "left", "left")
         assert listed(pilot) == newest
 
 
@@ -430,19 +424,19 @@ async def test_the_overview_counts_and_leads_in(still: Any, visit: Any, settled:
     async with visit(still, ("inbox",), ("lineage", "", "*", "overview")) as pilot:
         text = screen_text(pilot.app)
         assert "8  ████" in text and "  run" in text and "edges" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "kind:run" in screen_text(pilot.app) and screen(pilot).view == "list"
         assert set(listed(pilot)) == {row["id"] for row in said(still, "lineage", "kind:run")["nodes"]}
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert screen(pilot).view == "overview"
-        await press(pilot, settled, "right", "right")
+        await pilot.press("right", "right")
         text = screen_text(pilot.app)
         assert "by experiment ←→" in text and "(no experiment)" in text and "tuning" in text
-        await press(pilot, settled, "down", "enter")
+        await pilot.press("down", "enter")
         assert listed(pilot) == [still.ids["other run"]] and "attr.experiment:tuning" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "up", "enter")
+        await pilot.press("escape", "up", "enter")
         assert "not attr.experiment:*" in screen_text(pilot.app) and still.ids["other run"] not in listed(pilot)
-        await press(pilot, settled, "escape", "left", "left", "left")
+        await pilot.press("escape", "left", "left", "left")
         assert "by project" in screen_text(pilot.app) and "churn" in screen_text(pilot.app)
 
 
@@ -451,20 +445,20 @@ async def test_more_hops_without_runs_and_all_facts_by_the_menu(
 ) -> None:
     """Enter on the node in the middle offers its handoffs, its facts in full, other distances, and the picture without runs."""
     async with visit(still, ("inbox",), ("lineage", "model"), size=(120, 40)) as pilot:
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "handoff research to engineering" in screen_text(pilot.app)
         await write(pilot, settled, "one hop more", "enter")
         text = screen_text(pilot.app)
         assert "2+churn@2+2" in text and "dataset telco@3 ─" in text and "─ run r-012" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         await write(pilot, settled, "runs out", "enter")
         text = screen_text(pilot.app)
         assert "2+churn@2+2 not kind:run" in text and "run r-012" not in text.split("CAME")[0].split("───\n")[2]
-        await press(pilot, settled, "left")
+        await pilot.press("left")
         assert "r-012: " in screen_text(pilot.app) and "comes from" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape")
+        await pilot.press("escape", "escape")
         assert screen(pilot)._asked == Around(still.ids["model"])
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         await write(pilot, settled, "all that is known", "enter")
         assert "sha256      44d0 44d0" in screen_text(pilot.app)
 
@@ -480,10 +474,10 @@ async def test_a_set_too_large_for_a_picture_says_so(
         acts.declare("run", f"r-{number}", edges=[("used", data)])
     async with visit(tour, ("inbox",), ("lineage", "", "*", "focus")) as pilot:
         assert screen(pilot).view == "list" and screen(pilot).rows.row_count == 121
-        await press(pilot, settled, "shift+tab", "shift+tab")
+        await pilot.press("shift+tab", "shift+tab")
         text = screen_text(pilot.app)
         assert "121 nodes are too many for a picture." in text and "⏎ list them" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert screen(pilot).view == "list" and len(listed(pilot)) == 121
     tour.desk.close()
 
@@ -503,15 +497,15 @@ async def test_two_records_that_close_a_cycle_are_marked(
     start, end = (row.id for row in graph.rows([first, last]))
     async with visit(tour, ("inbox",), ("lineage", end), size=(120, 40)) as pilot:
         assert "↺" in screen_text(pilot.app)
-        await press(pilot, settled, "left")
+        await pilot.press("left")
         assert screen(pilot).node_id == start
         assert "closes a cycle: two records contradict each other" in screen_text(pilot.app)
-        await press(pilot, settled, "tab")
+        await pilot.press("tab")
         assert "↺ closes a cycle" in screen_text(pilot.app)
         screen(pilot)._go(Around(end, ALL, ALL), view="focus")
         await settled(pilot)
         assert "↺" in screen_text(pilot.app)
-        await press(pilot, settled, "tab", "end", "right", "left", "tab", "tab")
+        await pilot.press("tab", "end", "right", "left", "tab", "tab")
         assert "1 edge closes a cycle" in screen_text(pilot.app)
     tour.desk.close()
 
@@ -524,9 +518,9 @@ async def test_a_node_that_is_only_referred_to(
     tour.acts().declare("dataset", "telco")
     async with visit(tour, ("inbox",), ("lineage", "dataset:" + "7" * 32)) as pilot:
         assert "not declared in this store" in screen_text(pilot.app)
-        await press(pilot, settled, "tab", "tab", "tab", "tab", "i")
+        await pilot.press("tab", "tab", "tab", "tab", "i")
         assert "there is no node" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape", "exclamation_mark")
+        await pilot.press("escape", "escape", "exclamation_mark")
         assert "it is not declared here" in screen_text(pilot.app)
     tour.desk.close()
 
@@ -543,7 +537,7 @@ async def test_looks(
     async with visit(still, ("inbox",), ("lineage", "run"), size=size) as pilot:
         golden(f"lineage_focus_{name}", screen_text(pilot.app))
         for view in ("tree", "list", "overview"):
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             golden(f"lineage_{view}_{name}", screen_text(pilot.app))
         screen(pilot)._go(Around(still.ids["other"], ALL, 1), view="focus")
         await settled(pilot)
@@ -572,7 +566,7 @@ async def test_hostile_names_in_every_view(
             ("escape",), ("left", "enter"), ("i",), ("escape", "m", "escape", "b"), ("escape", "d"), ("enter",), ("escape",),
             ("escape", "exclamation_mark"),
         ):  # fmt: skip
-            await press(pilot, settled, *keys)
+            await pilot.press(*keys)
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e\u2028"), keys
             seen += "a␛]52" in text

@@ -15,12 +15,6 @@ from carnet_tui.views.models_view import Crossing, ModelRow, model_line, words_o
 Text = Callable[[Any], str]
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)])
 async def test_looks(main_path: Any, visit: Any, screen_text: Text, golden: Any, size: tuple[int, int]) -> None:
     """R098: each version with the stage it stands at."""
@@ -33,19 +27,19 @@ async def test_new_version_and_handoff(main_path: Any, visit: Any, screen_text: 
     tour = main_path("half")
     tour.step = 1000
     async with visit(tour, ("models",)) as pilot:
-        await press(pilot, "n", "n")
+        await pilot.press("n", "n")
         field = pilot.app.screen.query_one(Input)
         assert field.value == "churn@3"
         field.value = "churn@2"
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "is here already" in screen_text(pilot.app)
         field.value = "no version"
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "Write name@version" in screen_text(pilot.app)
         field.value = "churn@3"
-        await press(pilot, "enter", "enter", "enter")
+        await pilot.press("enter", "enter", "enter")
         assert "Research to engineering, starter" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "handoff"
         assert "churn@3" in screen_text(pilot.app) and "0/12" in screen_text(pilot.app)
     assert len(tour.project.handoffs()) == 2
@@ -59,8 +53,8 @@ async def test_enter_opens_the_handoff_and_find_goes_there(main_path: Any, visit
     tour.desk.become(tour.people["Ana"])
     async with visit(tour, ("models",)) as pilot:
         assert "38 versions" in screen_text(pilot.app)
-        await press(pilot, "/", *"churn@2", "enter")
-        await press(pilot, "end", "enter")
+        await pilot.press("/", *"churn@2", "enter")
+        await pilot.press("end", "enter")
         assert pilot.app.path[-1].name == "handoff"
 
 

@@ -58,22 +58,15 @@ def small(places: ModuleType, tmp_path: Path) -> Iterator[Any]:
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str | list[str]) -> None:
-    """Press keys one after another; a list is typed in one go."""
-    for key in keys:
-        await pilot.press(*([key] if isinstance(key, str) else key))
-        await settled(pilot)
-
-
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)], ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_golden(
     read_only: Any, visit: Any, settled: Any, screen_text: Text, golden: Any, size: tuple[int, int]
 ) -> None:
     """R117: the edited capture with its marks, and the thread of a moved annotation, at three sizes."""
     async with visit(read_only, ("lineage", "edited"), ("notebook", "edited"), size=size) as pilot:
-        await press(pilot, settled, "right", "right", "right")
+        await pilot.press("right", "right", "right")
         golden(f"notebook_{size[0]}x{size[1]}", screen_text(pilot.app))
-        await press(pilot, settled, *(["enter"] if size[0] < 120 else []), "end", *["up"] * 2)
+        await pilot.press(*(["enter"] if size[0] < 120 else []), "end", *["up"] * 2)
         golden(f"notebook_end_{size[0]}x{size[1]}", screen_text(pilot.app))
 
 
@@ -118,21 +111,21 @@ async def test_a_cell_is_annotated_replied_to_and_resolved(
     """R117: c writes an annotation after a preview; Enter shows its thread below, then replies and resolves."""
     before = talk.project.look(talk.ids["handoff"]).manifest
     async with visit(talk, ("lineage", "first"), ("notebook", "first")) as pilot:
-        await press(pilot, settled, "right", "right", "c", list("why 0.2?"), "ctrl+d")
+        await pilot.press("right", "right", "c", list("why 0.2?"), "ctrl+d")
         assert "nothing written yet" in screen_text(pilot.app) and "annotation on cell 2" in screen_text(pilot.app)
         assert len(talk.project.annotations(talk.ids["first"])) == 3
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "annotated cell 2 of eda.executed.ipynb" in screen_text(pilot.app)
         assert "⏎ thread" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         text = screen_text(pilot.app)
         assert "why 0.2?" in text and "⏎ reply or resolve" in text
-        await press(pilot, settled, "enter", "r", list("because"), "ctrl+d", "enter")
+        await pilot.press("enter", "r", list("because"), "ctrl+d", "enter")
         assert "Ana replied" in screen_text(pilot.app) and "because" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "x", "ctrl+d", "enter")
+        await pilot.press("enter", "x", "ctrl+d", "enter")
         assert "resolved an annotation" in screen_text(pilot.app)
         assert "1 annotation, resolved" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "Ana replied" not in screen_text(pilot.app) and "⏎ thread" in screen_text(pilot.app)
     thread = next(one for one in talk.project.annotations(talk.ids["first"]) if one.annotation.text == "why 0.2?")
     assert [one.text for one in thread.replies] == ["because"] and thread.state == "resolved"
@@ -142,11 +135,11 @@ async def test_a_cell_is_annotated_replied_to_and_resolved(
 async def test_what_was_typed_is_kept_when_one_leaves(talk: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """Leaving loses no typed text: it is a draft of that cell, and gone once it is written."""
     async with visit(talk, ("lineage", "first"), ("notebook", "first")) as pilot:
-        await press(pilot, settled, "right", "right", "c", list("half"), "escape")
+        await pilot.press("right", "right", "c", list("half"), "escape")
         assert len(talk.acts().drafts("annotation ")) == 1
-        await press(pilot, settled, "c")
+        await pilot.press("c")
         assert "half" in screen_text(pilot.app)
-        await press(pilot, settled, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
         assert talk.acts().drafts("annotation ") == {}
 
 
@@ -159,13 +152,13 @@ async def test_an_edit_moves_annotations_and_orphans_what_is_gone(
         assert (
             "1 annotation, moved" in text and "ORPHANED ANNOTATIONS" in text and "Please say what one row is." in text
         )
-        await press(pilot, settled, "right", "right", "right")
+        await pilot.press("right", "right", "right")
         text = screen_text(pilot.app)
         assert "moved from cell 3 since the capture of" in text and "The name says train." in text
-        await press(pilot, settled, "end", "up", "up")
+        await pilot.press("end", "up", "up")
         text = screen_text(pilot.app)
         assert "it was cell 5; no cell here is like it" in text and "{'accuracy': 0.93" in text
-        await press(pilot, settled, "enter", "r", list("one customer"), "ctrl+d", "enter")
+        await pilot.press("enter", "r", list("one customer"), "ctrl+d", "enter")
         assert "one customer" in screen_text(pilot.app)
 
 
@@ -173,14 +166,14 @@ async def test_the_other_captures_are_offered(read_only: Any, visit: Any, settle
     """An older capture says that a newer one is here, and Enter goes there; the newer lists the older one."""
     async with visit(read_only, ("lineage", "first"), ("notebook", "first")) as pilot:
         assert "A newer capture of this file is here" in screen_text(pilot.app)
-        await press(pilot, settled, "home", "enter")
+        await pilot.press("home", "enter")
         text = screen_text(pilot.app)
         assert "# New" in text and "A newer capture" not in text
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         assert "older" in screen_text(pilot.app) and "3 annotations" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "A newer capture of this file is here" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "[ eda.executed.ipynb ]" in screen_text(pilot.app)
 
 
@@ -189,13 +182,13 @@ async def test_find_goes_to_annotations_headings_and_any_text(
 ) -> None:
     """Before anything is typed the annotations and headings are listed; then lines of source, output and annotations."""
     async with visit(read_only, ("lineage", "edited"), ("notebook", "edited")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         text = screen_text(pilot.app)
         assert "annotation: Is this the frozen holdout?" in text and "# Churn EDA" in text and "orphaned" in text
-        await press(pilot, settled, list("0.479"), "enter")
+        await pilot.press(list("0.479"), "enter")
         rows = pilot.app.screen.query_one("#list", LineList)
         assert rows.chosen.what == "out" and rows.chosen.text.startswith("mean 0.479")
-        await press(pilot, settled, "slash", list("nowhere at all"))
+        await pilot.press("slash", list("nowhere at all"))
         assert "No line holds that." in screen_text(pilot.app)
 
 
@@ -211,9 +204,9 @@ async def test_copying_gives_the_whole_cell_with_its_lines(
 
     monkeypatch.setattr("carnet_tui.terminal.copy", copy)
     async with visit(read_only, ("lineage", "first"), ("notebook", "first")) as pilot:
-        await press(pilot, settled, "right", "right", "y")
+        await pilot.press("right", "right", "y")
         assert "seed = 1 split = 0.2 data = 'customers.csv'" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
     assert copied == ["seed = 1\nsplit = 0.2\ndata = 'customers.csv'"]
 
 
@@ -228,7 +221,7 @@ async def test_bytes_that_are_not_here_are_named_and_nothing_said_is_lost(
         assert digest in text and "A bundle with objects brings them" in text and "carnet capture notebook FILE" in text
         assert "6 cells, 5 of them code" in text and "Why *age* matters." in text
         assert "ANNOTATIONS, their cells are not here" in text and "Nice opening." in text
-        await press(pilot, settled, "c")
+        await pilot.press("c")
         assert "Cannot comment now: no cell is under the cursor" in screen_text(pilot.app)
 
 
@@ -259,13 +252,13 @@ async def test_an_empty_notebook_and_a_wider_terminal(
     small.ids["none"] = books.capture(small, books.write(tmp_path / "none.ipynb", books.notebook()))
     async with visit(small, ("lineage", "none"), ("notebook", "none")) as pilot:
         assert "notebook none.ipynb" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "c", "right", "left", "end", "y", "escape")
+        await pilot.press("enter", "c", "right", "left", "end", "y", "escape")
     long = "x = '" + "abcdefghij" * 20 + "'"
     small.ids["long"] = books.capture(
         small, books.write(tmp_path / "long.ipynb", books.notebook(("code", f"{long}\ny = 2")))
     )
     async with visit(small, ("lineage", "long"), ("notebook", "long")) as pilot:
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         rows = pilot.app.screen.query_one("#list", LineList)
         assert rows.chosen.text == "y = 2" and rows.row_count == 6
         await pilot.resize_terminal(300, 40)
@@ -281,12 +274,12 @@ async def test_a_notebook_of_two_thousand_cells_lays_out_what_is_in_view(
     small.ids["large"] = books.capture(small, books.write(tmp_path / "large.ipynb", books.notebook(*rows)))
     async with visit(small, ("lineage", "large"), ("notebook", "large")) as pilot:
         await settled(pilot)
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         text = screen_text(pilot.app)
         assert "2000 In [2000]" in text and "line_11 = 1999" in text and "2,000 cells" in text
-        await press(pilot, settled, "left", "left")
+        await pilot.press("left", "left")
         assert "1999 In [1999]" in screen_text(pilot.app)
-        await press(pilot, settled, "home", "slash", list("= 1500"), "enter")
+        await pilot.press("home", "slash", list("= 1500"), "enter")
         assert "1501 In [1501]" in screen_text(pilot.app)
 
 
@@ -304,7 +297,7 @@ async def test_hostile_notebooks_show_as_signs(
     small.acts().reply_annotation(made.changes[-1], evil)
     for size in ((80, 24), (160, 48), (40, 12)):
         async with visit(small, ("lineage", "evil"), ("notebook", "evil"), size=size) as pilot:
-            await press(pilot, settled, "enter", "slash", "escape", "y", "escape", "end")
+            await pilot.press("enter", "slash", "escape", "y", "escape", "end")
             text = screen_text(pilot.app)
             assert not any(sign in text for sign in "\x1b\x07\u202e\u2028") and "x␛]52" in text
 

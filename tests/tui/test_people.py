@@ -18,37 +18,31 @@ def small(places: ModuleType, tmp_path: Any) -> Iterator[Any]:
     tour.desk.close()
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def test_inviting_accepting_admitting(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
     """R087: an invitation by a short form, accepted with one key, admitted after a preview."""
     async with visit(small, ("inbox",), ("people",)) as pilot:
-        await press(pilot, settled, "n", *"Tom", "enter", *"tom", "enter", *"ml_engineer", "enter", "ctrl+d")
+        await pilot.press("n", *"Tom", "enter", *"tom", "enter", *"ml_engineer", "enter", "ctrl+d")
         assert "mail needs an @" in screen_text(pilot.app)
-        await press(pilot, settled, *"@example.org", "ctrl+d")
+        await pilot.press(*"@example.org", "ctrl+d")
         assert "is invited as ml engineer" in screen_text(pilot.app)
         assert not small.acts().invitations()
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "has not answered yet" in screen_text(pilot.app)
     async with visit(small, ("inbox",), ("people",), who="Tom") as pilot:
         assert "this is you: accepts" in screen_text(pilot.app)
-        await press(pilot, settled, "slash", *"tom ml", "enter", "enter")
+        await pilot.press("slash", *"tom ml", "enter", "enter")
         assert "You join churn as ml engineer." in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "not confirmed yet" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "Ana does that" in screen_text(pilot.app)
     async with visit(small, ("inbox",), ("people",)) as pilot:
         assert "1 waits to join" in screen_text(pilot.app) and "⏎ admit" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "escape")
+        await pilot.press("enter", "escape")
         assert small.people["Tom"].person not in small.project.members().people
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
         assert "2 members" in screen_text(pilot.app)
     assert small.project.members().people[small.people["Tom"].person].roles == ("ml_engineer",)
 
@@ -57,16 +51,16 @@ async def test_roles_change_after_a_preview_and_only_by_an_admin(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
     async with visit(small, ("inbox",), ("people",)) as pilot:
-        await press(pilot, settled, "enter", *" auditor", "ctrl+d")
+        await pilot.press("enter", *" auditor", "ctrl+d")
         text = screen_text(pilot.app)
         assert "No shipped template knows the role auditor" in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
     assert "auditor" in small.project.members().people[small.people["Ana"].person].roles
     async with visit(small, ("inbox",), ("people",), who="Tom") as pilot:
         assert "not a member here" in screen_text(pilot.app)
-        await press(pilot, settled, "n")
+        await pilot.press("n")
         assert "Ana invites" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", *"operator", "enter", "enter")
+        await pilot.press("enter", *"operator", "enter", "enter")
         assert "not confirmed yet" in screen_text(pilot.app)
 
 
@@ -74,9 +68,9 @@ async def test_being_another_identity_and_the_palette(
     small: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:
     async with visit(small, ("inbox",)) as pilot:
-        await press(pilot, settled, "colon", *"people", "enter")
+        await pilot.press("colon", *"people", "enter")
         assert "YOUR IDENTITIES ON THIS MACHINE" in screen_text(pilot.app)
-        await press(pilot, settled, "greater_than_sign", "enter")
+        await pilot.press("greater_than_sign", "enter")
         assert "You are Tom now." in screen_text(pilot.app)
         assert small.desk.me.name == "Tom"
 
@@ -87,7 +81,7 @@ async def test_hostile_names_and_an_empty_store(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")}, found=False)
     async with visit(tour, ("inbox",), ("people",), size=(40, 12)) as pilot:
         assert "Nobody is known here yet." in screen_text(pilot.app)
-        await press(pilot, settled, "n")
+        await pilot.press("n")
     tour.desk.found("churn", roles=["researcher"])
     evil = "x\x1b[31m\u202ey\x07"
     tour.acts().invite(evil, evil, [evil], evil)

@@ -55,13 +55,6 @@ def status(tour: Any, item: str) -> Any:
     return tour.project.look(tour.ids["handoff"]).status.item(item)
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for at, key in enumerate(keys):
-        await pilot.press({":": "colon"}.get(key, key))
-        if len(key) > 1 or at == len(keys) - 1 or len(keys[at + 1]) > 1:  # typed text is taken as a whole
-            await settled(pilot)
-
-
 # Shown
 
 
@@ -90,7 +83,7 @@ async def test_looks_before_they_are_taken(
 ) -> None:
     """All of mine with question, what it says and from where; nothing is written yet, and more than fits can be read on."""
     async with visit(lab, *HANDOFF, size=size) as pilot:
-        await press(pilot, settled, "up", "enter")
+        await pilot.press("up", "enter")
         golden(f"proposed_taking_{size[0]}x{size[1]}", screen_text(pilot.app))
 
 
@@ -114,11 +107,11 @@ async def test_another_role_sees_and_does_not_take(main_path: Any, visit: Any, s
     """What the record answers is shown to all; only who holds the answering role is offered to take it."""
     tour = main_path("half")
     async with visit(tour, *HANDOFF, who="Tom") as pilot:
-        await press(pilot, settled, "f")
+        await pilot.press("f")
         text = screen_text(pilot.app)
         assert "the record answers 1 of 12" in text and "proposed" in text
         assert "take what the record says" not in text
-        await press(pilot, settled, ":", *"take what", "enter")
+        await pilot.press(":", *"take what", "enter")
         assert "what it answers is not yours to answer" in screen_text(pilot.app)
     async with visit(tour, *item_at("approach.evaluation"), who="Tom") as pilot:
         text = screen_text(pilot.app)
@@ -142,9 +135,9 @@ async def test_nothing_is_computed_while_painting(
     monkeypatch.setattr(starting, "proposals", counted)
     async with visit(tour, *HANDOFF, size=(160, 48)) as pilot:
         assert len(asked) == 1 and asked[0].startswith("carnet-store")
-        await press(pilot, settled, "down", "up", "f", "f", "down", "enter", "right", "left", "escape", "r", "escape")
+        await pilot.press("down", "up", "f", "f", "down", "enter", "right", "left", "escape", "r", "escape")
         assert len(asked) == 1
-        await press(pilot, settled, "up", "up", "up", "enter", "enter")
+        await pilot.press("up", "up", "up", "enter", "enter")
         assert len(asked) == 2  # something was written
 
 
@@ -157,11 +150,11 @@ async def test_all_of_mine_as_one_record(lab: Any, visit: Any, settled: Any, scr
     mine = {item for item, one in lab.proposals.items()}
     assert len(mine) > 8 and {"rep.rnd.seeds", "rep.par.search", "rep.par.all", "rep.env.lock"} <= mine
     async with visit(lab, *HANDOFF) as pilot:
-        await press(pilot, settled, ":", *"take what", "enter")
+        await pilot.press(":", *"take what", "enter")
         assert f"Answer {len(mine)} items by what the record says" in screen_text(pilot.app)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert "Nothing was written." in screen_text(pilot.app) and lab.project.ledger.count() == before
-        await press(pilot, settled, ":", *"take what", "enter", "enter")
+        await pilot.press(":", *"take what", "enter", "enter")
         assert f"answered {len(mine)} items" in screen_text(pilot.app)
         assert "take what the record says" not in screen_text(pilot.app)
     assert lab.project.ledger.count() == before + 1
@@ -174,18 +167,18 @@ async def test_all_of_mine_as_one_record(lab: Any, visit: Any, settled: Any, scr
 async def test_a_draft_of_mine_is_left_out(lab: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """What I began to answer otherwise is not passed over: it is named as left out, and stays a draft."""
     async with visit(lab, *item_at("rep.par.search")) as pilot:
-        await press(pilot, settled, "a", "y")
+        await pilot.press("a", "y")
         pilot.app.screen.query_one(TextArea).text = "tried by hand"
-        await press(pilot, settled, "ctrl+d", "escape")
+        await pilot.press("ctrl+d", "escape")
         assert "Kept as a draft" in screen_text(pilot.app)
-        await press(pilot, settled, "a")
+        await pilot.press("a")
         text = screen_text(pilot.app)
         assert "y go on with your draft" in text and "choose first" in text  # Enter alone does not drop it
     async with visit(lab, *HANDOFF, size=(100, 60)) as pilot:
-        await press(pilot, settled, ":", *"take what", "enter")
+        await pilot.press(":", *"take what", "enter")
         text = screen_text(pilot.app)
         assert f"Answer {len(lab.proposals) - 1} items" in text
-        await press(pilot, settled, "end")
+        await pilot.press("end")
         assert "not taken: rep.par.search (you have a draft)" in screen_text(pilot.app)
 
 
@@ -194,7 +187,7 @@ async def test_nothing_left_to_take(lab: Any, visit: Any, settled: Any, screen_t
     starting.fill(lab.desk, lab.project, lab.project.look(lab.handoff))
     async with visit(lab, *HANDOFF) as pilot:
         assert "the record answers" not in screen_text(pilot.app)
-        await press(pilot, settled, ":", *"take what")
+        await pilot.press(":", *"take what")
         assert "not now: the record answers no open item" in screen_text(pilot.app)
 
 
@@ -215,11 +208,11 @@ async def test_enter_enter_takes_one(lab: Any, visit: Any, settled: Any, screen_
     assert status(lab, item).item.type == kind
     before = lab.project.ledger.count()
     async with visit(lab, *item_at(item)) as pilot:
-        await press(pilot, settled, "a")
+        await pilot.press("a")
         assert "The record says: " in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "nothing written yet" in screen_text(pilot.app) and lab.project.ledger.count() == before
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "recorded: " in screen_text(pilot.app)
     assert status(lab, item).value == lab.proposals[item].value
 
@@ -229,7 +222,7 @@ async def test_through_the_editor_unchanged(lab: Any, visit: Any, settled: Any, 
     """The editor begins with what the record says; left as it is, the answer is the record's own, marked so, with its proof."""
     item = BY_TYPE[kind]
     async with visit(lab, *item_at(item)) as pilot:
-        await press(pilot, settled, "a", "y", *(("ctrl+d",) if kind in ("text", "table") else ("enter",)), "enter")
+        await pilot.press("a", "y", *(("ctrl+d",) if kind in ("text", "table") else ("enter",)), "enter")
     assert status(lab, item).value == lab.proposals[item].value
 
 
@@ -237,17 +230,17 @@ async def test_a_number_from_the_criterion(main_path: Any, visit: Any, settled: 
     """The proposed metric stands first among the numbers; picked there it keeps `filled`, another does not."""
     tour = main_path("half")
     async with visit(tour, *item_at("approach.evaluation")) as pilot:
-        await press(pilot, settled, "a", "y")
+        await pilot.press("a", "y")
         line = next(line for line in screen_text(pilot.app).split("\n") if line.startswith("\u258c"))
         assert "0.8405  auc of r-012" in line and "the record says" in line
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
         value = status(tour, "approach.evaluation").value
         assert value["filled"] == "metric" and value["metric"]["value"] == "0.8405"
         assert "recorded: auc 0.8405 of r-012" in screen_text(pilot.app) and "checked here" in screen_text(pilot.app)
-        await press(pilot, settled, "a", "y", *"0.9056", "enter")
+        await pilot.press("a", "y", *"0.9056", "enter")
         if "Link the evidence" in screen_text(pilot.app):
-            await press(pilot, settled, "escape")
-        await press(pilot, settled, "enter")
+            await pilot.press("escape")
+        await pilot.press("enter")
     value = status(tour, "approach.evaluation").value
     assert value["metric"]["value"] == "0.9056" and "filled" not in value
 
@@ -255,30 +248,30 @@ async def test_a_number_from_the_criterion(main_path: Any, visit: Any, settled: 
 async def test_changed_it_is_ones_own(lab: Any, visit: Any, settled: Any) -> None:
     """A changed text, row, link or file drops `filled`; what proves it stays linked as evidence of text and rows."""
     async with visit(lab, *item_at("rep.par.search")) as pilot:
-        await press(pilot, settled, "a", "y")
+        await pilot.press("a", "y")
         field = pilot.app.screen.query_one(TextArea)
         field.text = field.text + "\nThe largest C was taken."
-        await press(pilot, settled, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
     value = status(lab, "rep.par.search").value
     assert value["text"].endswith("The largest C was taken.") and "filled" not in value
     assert value["links"] == list(lab.proposals["rep.par.search"].proof)
     async with visit(lab, *item_at("rep.rnd.seeds")) as pilot:
-        await press(pilot, settled, "a", "y")
+        await pilot.press("a", "y")
         cells = list(pilot.app.screen.query(Input))
         cells[1].value = "8"
-        await press(pilot, settled, "ctrl+d", "enter")
+        await pilot.press("ctrl+d", "enter")
     value = status(lab, "rep.rnd.seeds").value
     assert value["rows"][0]["seed"] == "8" and "filled" not in value and value["links"]
     async with visit(lab, *item_at("rep.par.all")) as pilot:
-        await press(pilot, settled, "a", "y", "down", "enter", *"grid-search", "enter", "enter", "enter")
+        await pilot.press("a", "y", "down", "enter", *"grid-search", "enter", "enter", "enter")
     value = status(lab, "rep.par.all").value
     assert "filled" not in value and value["links"] != list(lab.proposals["rep.par.all"].proof)
     own = lab.desk.store.root.parent / "own.lock"
     own.write_text("other\n")
     async with visit(lab, *item_at("rep.env.lock")) as pilot:
-        await press(pilot, settled, "a", "y", "down", "enter")
+        await pilot.press("a", "y", "down", "enter")
         pilot.app.screen.query_one(Input).value = "own.lock"
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
     value = status(lab, "rep.env.lock").value
     assert value["files"][0]["path"].endswith("own.lock") and "filled" not in value
 
@@ -286,14 +279,14 @@ async def test_changed_it_is_ones_own(lab: Any, visit: Any, settled: Any) -> Non
 async def test_unknown_is_still_an_answer(lab: Any, visit: Any, settled: Any) -> None:
     """Whoever knows better says unknown; the record is not asked."""
     async with visit(lab, *item_at("rep.rnd.seeds")) as pilot:
-        await press(pilot, settled, "a", "u", "enter")
+        await pilot.press("a", "u", "enter")
     assert status(lab, "rep.rnd.seeds").value == {"state": "unknown"}
 
 
 async def test_an_unchanged_text_leaves_no_draft(lab: Any, visit: Any, settled: Any) -> None:
     """Leaving the editor without a change of the record's words keeps nothing: it is still all the record's to say."""
     async with visit(lab, *item_at("rep.par.search")) as pilot:
-        await press(pilot, settled, "a", "y", "escape")
+        await pilot.press("a", "y", "escape")
         assert lab.acts().drafts(f"answer {lab.handoff}") == {}
 
 
@@ -331,10 +324,10 @@ async def test_review_begins_with_what_the_record_says(lab: Any, visit: Any, set
         pilot.app.screen.step(pilot.app.screen.items.index("rep.par.all"))
         await settled(pilot)
         assert "RECORD SAYS 5 parameters of logreg-C=10.0" in screen_text(pilot.app)
-        await press(pilot, settled, "a", "enter")
+        await pilot.press("a", "enter")
         assert "rep.par.all: a draft, not signed, not shared." in screen_text(pilot.app)
         assert status(lab, "rep.par.all").value is None
-        await press(pilot, settled, ":", *"write all drafts", "enter", "enter")
+        await pilot.press(":", *"write all drafts", "enter", "enter")
     assert status(lab, "rep.par.all").value == lab.proposals["rep.par.all"].value
 
 
@@ -374,7 +367,7 @@ async def test_hostile_words(lab: Any, visit: Any, settled: Any, screen_text: Te
     lab.acts().link(evil, "made", lab.ids["model"])
     async with visit(lab, *item_at("rep.rnd.seeds"), size=(120, 40)) as pilot:
         for keys in ((), ("a",), ("escape", "escape", "up", "up", "enter")):
-            await press(pilot, settled, *keys)
+            await pilot.press(*keys)
             text = screen_text(pilot.app)
             assert "\u241b]0;evil\u2407 [red]x[/red]" in text or "\u241b[31m7" in text
             assert not any(sign in text for sign in "\x1b\x07\u202e")
@@ -386,20 +379,20 @@ async def test_hostile_words(lab: Any, visit: Any, settled: Any, screen_text: Te
 async def test_open_of_a_run(lab: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """`n` on the models offers what a run made, the last that ended well first; the handoff opens on what the record answers."""
     async with visit(lab, ("models",)) as pilot:
-        await press(pilot, settled, "n", "right", "right", "right", "enter")
+        await pilot.press("n", "right", "right", "right", "enter")
         line = next(line for line in screen_text(pilot.app).split("\n") if line.startswith("\u258c"))
         assert "the last run that ended well" in line and "logreg-C=10.0" in line
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "goes on already" in screen_text(pilot.app) and pilot.app.path[-1] == Route("handoff", (lab.handoff,))
         pilot.app.visit((Route("models"),))
         await settled(pilot)
-        await press(pilot, settled, "n", "right", "right", "right", "enter", *"logreg-C=1.0", "enter")
+        await pilot.press("n", "right", "right", "right", "enter", *"logreg-C=1.0", "enter")
         assert "Which gate?" in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "enter")
+        await pilot.press("enter", "enter")
         text = screen_text(pilot.app)
         assert "which logreg-C=1.0 made" in text and "linked: the run, and" in text
         before = lab.project.ledger.count()
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert lab.project.ledger.count() > before
         assert pilot.app.path[-1].name == "handoff" and "\u258c\u25d4 take what the record says" in screen_text(
             pilot.app
@@ -410,11 +403,11 @@ async def test_open_of_a_run_that_made_nothing_recorded(lab: Any, visit: Any, se
     """Where no model version of a run is recorded its name is asked; it is declared with the handoff, in the same flow."""
     lab.acts().declare("run", "loose", params={"seed": "3"}, metrics=[])
     async with visit(lab, ("models",)) as pilot:
-        await press(pilot, settled, "n", "right", "right", "right", "enter", *"loose", "enter")
+        await pilot.press("n", "right", "right", "right", "enter", *"loose", "enter")
         assert "What did loose make?" in screen_text(pilot.app)
-        await press(pilot, settled, *"churn@9", "enter", "enter", "enter")
+        await pilot.press(*"churn@9", "enter", "enter", "enter")
         assert "a handoff of churn@9, declared now, which loose made" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "handoff" and "churn@9" in screen_text(pilot.app)
 
 

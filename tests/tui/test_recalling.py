@@ -16,16 +16,10 @@ Text = Callable[[Any], str]
 WHY = "Ages of minors"
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def write(pilot: Any, settled: Any, text: str, *keys: str) -> None:
     """Type a text at once, then press keys."""
     await pilot.press(*("space" if char == " " else char for char in text))
-    await press(pilot, settled, *keys)
+    await pilot.press(*keys)
 
 
 @pytest.fixture
@@ -50,14 +44,14 @@ async def test_a_recall_shows_what_it_touches_and_asks_for_the_digest(
 ) -> None:
     """R108, TUI.md 0.2: a reason is needed; wrong characters write nothing; the right ones do, and the lineage is red by sign and word."""
     async with visit(own, ("inbox",), ("lineage", "data")) as pilot:
-        await press(pilot, settled, "exclamation_mark")
+        await pilot.press("exclamation_mark")
         text = screen_text(pilot.app)
         assert (
             "1 gate shut" in text
             and "churn@2, research to engineering" in text
             and "Tainted: 2 nodes (1 run, 1 model)." in text
         )
-        await press(pilot, settled, "ctrl+d")
+        await pilot.press("ctrl+d")
         assert "It needs a reason" in screen_text(pilot.app)
         await write(pilot, settled, WHY, "ctrl+d")
         assert "digest  ab12 ab12" in screen_text(pilot.app) and f"because {WHY}" in screen_text(pilot.app)
@@ -72,10 +66,10 @@ async def test_a_recall_shows_what_it_touches_and_asks_for_the_digest(
             and "⊖ tainted r-012" in text
             and f"⊘ by Ana, 21 Sep 2026: {WHY}" in text
         )
-        await press(pilot, settled, "right")
+        await pilot.press("right")
         assert f"⊖ dataset telco@3 was recalled by Ana: {WHY}" in " ".join(screen_text(pilot.app).split())
         for _ in range(2):
-            await press(pilot, settled, "tab")
+            await pilot.press("tab")
             assert "⊖ " in screen_text(pilot.app) and "tainted" in screen_text(pilot.app)
 
 
@@ -87,16 +81,16 @@ async def test_what_a_recall_touches_is_red_in_models_inbox_and_handoff(
     async with visit(own, ("inbox",)) as pilot:
         text = screen_text(pilot.app)
         assert "⊘ churn@2" in text and "recalled; " in text
-        await press(pilot, settled, "2")
+        await pilot.press("2")
         text = screen_text(pilot.app)
         (row,) = [line for line in text.splitlines() if "churn@2" in line]
         assert "⊖ tainted; research to eng" in row
         (row,) = [line for line in text.splitlines() if "other@1" in line]
         assert "tainted" not in row and "recalled" not in row
-        await press(pilot, settled, "1", "enter")
+        await pilot.press("1", "enter")
         text = screen_text(pilot.app)
         assert "⊘ dataset telco@3 was recalled by Ana: Ages of minors" in text
-        await press(pilot, settled, "home", "enter")
+        await pilot.press("home", "enter")
         assert pilot.app.path[-1].name == "lineage" and "⊖ tainted" in screen_text(pilot.app)
     async with visit(own, ("inbox",), ("why", "data", "model")) as pilot:
         text = screen_text(pilot.app)
@@ -109,7 +103,7 @@ async def test_a_recalled_node_is_lifted_by_the_same_key(own: Any, visit: Any, s
     """Who recalled it and why stands above the reason for lifting; afterwards nothing is red, and the gate has to be signed again."""
     own.acts().recall(own.ids["data"], WHY)
     async with visit(own, ("inbox",), ("lineage", "data")) as pilot:
-        await press(pilot, settled, "exclamation_mark")
+        await pilot.press("exclamation_mark")
         text = screen_text(pilot.app)
         assert "Lift the recall of dataset telco@3" in text and f"Recalled by Ana, 21 Sep 2026: {WHY}" in text
         await write(pilot, settled, "It was checked", "ctrl+d")
@@ -126,9 +120,9 @@ async def test_models_and_inbox_recall_too_and_leaving_writes_nothing(
     """`!` on a version, and on a row of the inbox, is about that version; esc at any step leaves no trace."""
     before = own.project.ledger.count()
     async with visit(own, ("models",)) as pilot:
-        await press(pilot, settled, "down", "exclamation_mark")
+        await pilot.press("down", "exclamation_mark")
         assert "Recall model churn@2" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "1", "exclamation_mark")
+        await pilot.press("escape", "1", "exclamation_mark")
         assert "Recall model churn@2" in screen_text(pilot.app)
         await write(pilot, settled, WHY, "ctrl+d", "escape")
     assert own.project.ledger.count() == before

@@ -14,12 +14,6 @@ Text = Callable[[Any], str]
 HERE = (("inbox",), ("handoff", "handoff"), ("review", "handoff"))
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 def given(tour: Any) -> None:
     """Give Tom two answers of Ana's to verify."""
     tour.step = 1000
@@ -42,15 +36,15 @@ async def test_two_keys_an_item_and_one_record(main_path: Any, visit: Any, scree
     before = tour.project.ledger.count()
     async with visit(tour, *HERE, who="Tom") as pilot:
         for _ in range(3):
-            await press(pilot, "v", "y")
+            await pilot.press("v", "y")
         assert tour.project.ledger.count() == before
         assert "3 to go" in screen_text(pilot.app)
         while "summary" not in screen_text(pilot.app):
-            await press(pilot, "right")
+            await pilot.press("right")
         assert "3 drafts as one record" in screen_text(pilot.app)
-        await press(pilot, "home", "enter")
+        await pilot.press("home", "enter")
         assert "nothing written yet" in screen_text(pilot.app) and "left for later" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert tour.project.ledger.count() == before + 1
         assert tour.desk.acts(tour.project).drafts() == {}
     states = {one.item.id: one.state for one in tour.project.look(tour.handoff).status.items}
@@ -62,12 +56,12 @@ async def test_resumes(main_path: Any, visit: Any, screen_text: Text) -> None:
     tour = main_path("half")
     given(tour)
     async with visit(tour, *HERE, who="Tom") as pilot:
-        await press(pilot, "v", "y", "escape")
+        await pilot.press("v", "y", "escape")
     async with visit(tour, *HERE, who="Tom") as pilot:
         assert "2 of 6, 5 to go" in screen_text(pilot.app)
-        await press(pilot, "left")
+        await pilot.press("left")
         assert "you agree" in screen_text(pilot.app)
-        await press(pilot, "u")
+        await pilot.press("u")
         assert "6 to go" in screen_text(pilot.app)
 
 
@@ -75,13 +69,13 @@ async def test_disagree_needs_a_reason_and_is_kept(main_path: Any, visit: Any, s
     """A disagreement is a draft too, with its reason."""
     tour = main_path("half")
     async with visit(tour, *HERE, who="Tom") as pilot:
-        await press(pilot, "v", "n")
+        await pilot.press("v", "n")
         pilot.app.screen.query_one(TextArea).text = "the second option was never measured"
-        await press(pilot, "ctrl+d")
+        await pilot.press("ctrl+d")
         assert tour.project.look(tour.handoff).status.item("approach.decision").state == "answered"
         while "summary" not in screen_text(pilot.app):
-            await press(pilot, "right")
-        await press(pilot, "home", "enter", "enter")
+            await pilot.press("right")
+        await pilot.press("home", "enter", "enter")
     assert tour.project.look(tour.handoff).status.item("approach.decision").state == "disagreed"
 
 
@@ -90,15 +84,15 @@ async def test_a_verdict_on_an_answer_that_moved_is_not_written(main_path: Any, 
     tour = main_path("half")
     given(tour)
     async with visit(tour, *HERE, who="Tom") as pilot:
-        await press(pilot, "v", "y", "v", "y", "v", "y")
+        await pilot.press("v", "y", "v", "y", "v", "y")
         tour.step = 1000
         tour.answer("Ana", "approach.evaluation", "r-007 auc")
         tour.desk.become(tour.people["Tom"])
         pilot.app.screen.refresh_data()
         while "summary" not in screen_text(pilot.app):
-            await press(pilot, "right")
+            await pilot.press("right")
         count = tour.project.ledger.count()
-        await press(pilot, "home", "enter")
+        await pilot.press("home", "enter")
         assert "the answer changed since you judged it" in screen_text(pilot.app)
         assert tour.project.ledger.count() == count
 
@@ -108,13 +102,13 @@ async def test_enter_does_what_the_item_waits_for(main_path: Any, visit: Any, sc
     tour = main_path("half")
     async with visit(tour, *HERE, who="Tom") as pilot:
         assert "⏎ v verify" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "verify the answer" in screen_text(pilot.app)
-        await press(pilot, "y")
+        await pilot.press("y")
         assert "3 to go" in screen_text(pilot.app) and "⏎ a answer" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "y run a command here and record it" in screen_text(pilot.app)
-        await press(pilot, "escape")
+        await pilot.press("escape")
 
 
 async def test_the_footer_does_by_a_click_what_enter_does(main_path: Any, visit: Any, screen_text: Text) -> None:
@@ -124,10 +118,10 @@ async def test_the_footer_does_by_a_click_what_enter_does(main_path: Any, visit:
         await pilot.click(offset=(2, 23))
         await pilot.pause()
         assert "verify the answer" in screen_text(pilot.app)
-        await press(pilot, "y")
+        await pilot.press("y")
         while "summary" not in screen_text(pilot.app):
-            await press(pilot, "right")
-        await press(pilot, "home")
+            await pilot.press("right")
+        await pilot.press("home")
         await pilot.click(offset=(2, 23))
         await pilot.pause()
         assert "Submit 1 draft as one record" in screen_text(pilot.app)
@@ -142,13 +136,13 @@ async def test_enter_opens_what_the_product_judges(main_path: Any, visit: Any, s
     assert tour.project.look(tour.handoff).status.item("data.lineage").state == "failed"
     async with visit(tour, *HERE, who="Ana") as pilot:
         while "data.lineage" not in screen_text(pilot.app):
-            await press(pilot, "right")
+            await pilot.press("right")
         assert "⏎ open" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert pilot.app.path[-1].name == "item" and "data.lineage" in screen_text(pilot.app)
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert "the item waits for nothing of yours" in screen_text(pilot.app)
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert pilot.app.path[-1].name == "review" and "data.lineage" in screen_text(pilot.app)
 
 
@@ -156,7 +150,7 @@ async def test_nothing_to_review(main_path: Any, visit: Any, screen_text: Text) 
     """Without items there is a sentence, not an empty screen."""
     async with visit(main_path("ready"), *HERE) as pilot:
         assert "Nothing here waits for you now" in screen_text(pilot.app)
-        await press(pilot, "v", "a", "right", "left", "enter")
+        await pilot.press("v", "a", "right", "left", "enter")
 
 
 def test_next_step() -> None:

@@ -19,17 +19,11 @@ NAMES = {"/": "slash", ":": "colon", "+": "plus", "*": "asterisk", " ": "space",
          "-": "minus", ".": "full_stop", "(": "left_parenthesis"}  # fmt: skip
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 async def write(pilot: Any, settled: Any, text: str, *keys: str) -> None:
     """Type a text at once, then press keys."""
     await pilot.press(*(NAMES.get(char, char) for char in text))
     await settled(pilot)
-    await press(pilot, settled, *keys)
+    await pilot.press(*keys)
 
 
 @pytest.fixture(autouse=True)
@@ -67,19 +61,19 @@ def test_examples_are_selections(tour: Any) -> None:
 async def test_a_mistake_is_told_under_its_column(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """The sign stands under the letter, the sentence says the mend; Enter takes nothing then."""
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         assert " 1+r-012+1" in screen_text(pilot.app) and "as it is" in screen_text(pilot.app)
         await write(pilot, settled, "kind:rum,r-012")
         lines = screen_text(pilot.app).splitlines()
         at = next(number for number, line in enumerate(lines) if "kind:rum" in line)
         assert lines[at + 1].index("^") == lines[at].index("rum") and "column 6" in lines[at + 1]
         assert "there is no kind 'rum'. Did you mean run?" in lines[at + 2]
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "there is no kind" in screen_text(pilot.app)
-        await press(pilot, settled, *["backspace"] * 7)
+        await pilot.press(*["backspace"] * 7)
         await write(pilot, settled, "n")
         assert " 16 nodes" in screen_text(pilot.app) or "nodes" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert screen(pilot)._asked == Chosen("kind:run") and screen(pilot).view == "focus"
 
 
@@ -96,13 +90,13 @@ async def test_a_text_that_is_a_nodes_name_is_that_node_whatever_signs_it_has(
     async with visit(tour, ("inbox",), ("lineage", made["zz"])) as pilot:
         for text, entity in made.items():
             if text != "zz":
-                await press(pilot, settled, "slash")
+                await pilot.press("slash")
                 await write(pilot, settled, text, "enter")
                 assert screen(pilot)._asked == Around(entity), text
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "kind:run", "down", "enter")
         assert screen(pilot)._asked == Chosen("kind:run")
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "t:t")
         assert {row.value for row in pilot.app.screen.found._source.page(0, 9)} == set(twins)
     tour.desk.close()
@@ -112,14 +106,14 @@ async def test_a_long_mistake_is_told_to_its_end(tour: Any, visit: Any, settled:
     """The sentence that helps stands last: it is never cut off, however narrow the terminal; no shell command is advised."""
     for size in ((80, 24), (40, 12)):
         async with visit(tour, ("inbox",), ("lineage", "run"), size=size) as pilot:
-            await press(pilot, settled, "slash")
+            await pilot.press("slash")
             await write(pilot, settled, "zz:q")
             said = " ".join(screen_text(pilot.app).split())
             assert 'A name that holds a colon stands in quotes: "a:b".' in said or size == (40, 12)
             if size == (40, 12):
                 under = pilot.app.screen._said
                 assert 'in quotes: "a:b".' in " ".join("".join(part for part, _ in line) for line in under)
-            await press(pilot, settled, *["backspace"] * 4)
+            await pilot.press(*["backspace"] * 4)
             await write(pilot, settled, "+nobody")
             said = " ".join(screen_text(pilot.app).split())
             assert "carnet list" not in said and "/ in the lineage finds whatever there is" in said
@@ -128,7 +122,7 @@ async def test_a_long_mistake_is_told_to_its_end(tour: Any, visit: Any, settled:
 async def test_a_name_that_is_nowhere_is_told(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """What can be read and names nothing: the store's own sentence, with its column."""
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "+nobody", "enter")
         assert "nobody" in screen_text(pilot.app) and "column 2" in screen_text(pilot.app)
         assert isinstance(pilot.app.screen, SelectionSheet)
@@ -137,11 +131,11 @@ async def test_a_name_that_is_nowhere_is_told(tour: Any, visit: Any, settled: An
 async def test_enter_right_after_typing_waits_for_the_answer(tour: Any, visit: Any, settled: Any) -> None:
     """Fast hands: what stood in the list before is never taken for what was typed."""
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await pilot.press(*"telco", "enter")
         await settled(pilot)
         assert screen(pilot)._asked == Around(tour.ids["data"])
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await pilot.press("plus", "r", "minus", "0", "1", "2", "enter")
         await settled(pilot)
         assert screen(pilot)._asked == Around(tour.ids["run"], -1, 0)
@@ -153,17 +147,17 @@ async def test_the_last_selections_are_offered_and_examples_go_on(
     """What was selected stands there the next time, newest first; an example is put into the field, to be edited."""
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
         for text in ("kind:model", "kind:run"):
-            await press(pilot, settled, "slash")
+            await pilot.press("slash")
             await write(pilot, settled, text, "enter")
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         text = screen_text(pilot.app)
         assert text.index("LAST SELECTIONS") < text.index("kind:model") < text.index("EXAMPLES")
-        await press(pilot, settled, "down", "enter")
+        await pilot.press("down", "enter")
         assert screen(pilot)._asked == Chosen("kind:model")
-        await press(pilot, settled, "slash", "down", "down", "enter")
+        await pilot.press("slash", "down", "down", "enter")
         assert isinstance(pilot.app.screen, SelectionSheet) and "all that it comes from" not in screen_text(pilot.app)
         assert pilot.app.screen.query_one("Input").value.startswith("+")  # type: ignore[attr-defined]
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert screen(pilot)._asked == Chosen("kind:model")
 
 
@@ -178,14 +172,14 @@ async def test_what_was_said_of_a_node_finds_it(
     said = acts.declare("run", "r-1", attrs={"command": "python train.py --focal-loss"}).entity
     acts.declare("run", "r-2")
     async with visit(tour, ("inbox",), ("lineage", exact), size=(100, 30)) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "telco", "enter")
         assert screen(pilot)._asked == Around(exact)
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "focal")
         await settled(pilot)  # names first, then texts
         assert "command: python train.py --focal-loss" in screen_text(pilot.app)
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert screen(pilot)._asked == Around(said)
     tour.desk.close()
 
@@ -203,12 +197,12 @@ async def test_texts_are_left_out_where_their_index_would_take_long(
 
     monkeypatch.setattr(taking_in, "follow_search", follow)
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "telco")
         await settled(pilot)
         assert "Names alone so far" in screen_text(pilot.app)
         assert len(asked) == 1
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert screen(pilot)._asked == Around(tour.ids["data"])
 
 
@@ -222,7 +216,7 @@ async def test_texts_are_searched_as_soon_as_they_can_be(
     later: list[Callable[[], None]] = []
     monkeypatch.setattr(taking_in, "follow_search", lambda app, ledger, then: later.append(then))
     async with visit(tour, ("inbox",), ("lineage", "run")) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "train.py")
         await settled(pilot)
         assert "Names alone so far" in screen_text(pilot.app)
@@ -243,16 +237,16 @@ async def test_decisions_questions_and_answers_are_found_too(
     chosen = acts.decide("Which model?", "boosting", "The forest overfits two-year contracts.", about=[data]).entity
     acts.ask("Does a missing month mean two-year contracts?", about=[data])
     async with visit(tour, ("inbox",), ("lineage", data), size=(100, 30)) as pilot:
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "two-year contracts")
         await settled(pilot)
         text = screen_text(pilot.app)
         assert "SAID OF" in text and "D-1 boosting" in text and "reason: " in text and "Q-1 " in text
-        await press(pilot, settled, *(["down"] if text.index("Q-1 ") < text.index("D-1 ") else []), "enter")
+        await pilot.press(*(["down"] if text.index("Q-1 ") < text.index("D-1 ") else []), "enter")
         assert pilot.app.path[-1].about == (chosen,)
-        await press(pilot, settled, "escape")
+        await pilot.press("escape")
         assert screen(pilot)._asked == Around(data)
-        await press(pilot, settled, "slash")
+        await pilot.press("slash")
         await write(pilot, settled, "nowhere to be found")
         await settled(pilot)
         assert "Nothing is called that, and nobody said it." in screen_text(pilot.app)
@@ -262,11 +256,11 @@ async def test_decisions_questions_and_answers_are_found_too(
 async def test_the_palette_finds_everywhere(tour: Any, visit: Any, settled: Any, screen_text: Text) -> None:
     """From any screen: what is no action, place or code is looked for in all that was said."""
     async with visit(tour, ("inbox",), size=(100, 30)) as pilot:
-        await press(pilot, settled, "colon")
+        await pilot.press("colon")
         await write(pilot, settled, "train.py", "enter")
         await settled(pilot)
         assert isinstance(pilot.app.screen, SelectionSheet) and "command: python train.py" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "escape")
+        await pilot.press("escape", "escape")
         assert not isinstance(pilot.app.screen, SelectionSheet)
 
 
@@ -287,5 +281,5 @@ async def test_y_copies_the_selection_and_its_command(tour: Any, visit: Any, set
         offers = dict(screen(pilot).copies())
         assert offers["selection"] == "kind:run not r-012"
         assert offers["its command"] == "carnet lineage 'kind:run not r-012'"
-        await press(pilot, settled, "y")
+        await pilot.press("y")
         assert "carnet lineage 'kind:run not r-012'" in screen_text(pilot.app)

@@ -14,17 +14,11 @@ Text = Callable[[Any], str]
 HERE = (("inbox",), ("handoff", "handoff"))
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)])
 async def test_looks(main_path: Any, visit: Any, screen_text: Text, golden: Any, size: tuple[int, int]) -> None:
     """In this order: what is signed, what changed, what follows, then the act."""
     async with visit(main_path("ready"), *HERE, size=size) as pilot:
-        await press(pilot, "s")
+        await pilot.press("s")
         golden(f"main_sign_{size[0]}x{size[1]}", screen_text(pilot.app))
 
 
@@ -33,12 +27,12 @@ async def test_nothing_is_preset(main_path: Any, visit: Any, screen_text: Text) 
     tour = main_path("ready")
     package = tour.project.look(tour.handoff).status.package
     async with visit(tour, *HERE) as pilot:
-        await press(pilot, "s", "enter", "enter", *package[:4], "enter")
+        await pilot.press("s", "enter", "enter", *package[:4], "enter")
         assert "Choose a decision first" in screen_text(pilot.app)
         pilot.app.screen.query(Input).last().value = "zzzz"
-        await press(pilot, "right", "enter", "enter", "enter")
+        await pilot.press("right", "enter", "enter", "enter")
         assert "nothing was written" in screen_text(pilot.app)
-        await press(pilot, "escape")
+        await pilot.press("escape")
     assert tour.project.look(tour.handoff).status.signoffs == ()
 
 
@@ -49,11 +43,11 @@ async def test_signs_and_passes(main_path: Any, visit: Any, screen_text: Text) -
     package = tour.project.look(tour.handoff).status.package
     for number, who in enumerate(("Ana", "Tom", "Grace"), 1):
         async with visit(tour, *HERE, who=who) as pilot:
-            await press(pilot, "s")
+            await pilot.press("s")
             text = screen_text(pilot.app)
             assert f"{number} of 3 sign-offs stand then." in text
             assert ("The gate passes." in text) == (number == 3)
-            await press(pilot, "right", "enter", *"good", "enter", *package[:4], "enter")
+            await pilot.press("right", "enter", *"good", "enter", *package[:4], "enter")
             assert len(tour.project.look(tour.handoff).status.signoffs) == number
     status = tour.project.look(tour.handoff).status
     assert status.verdict == "passed"
@@ -65,7 +59,7 @@ async def test_refusal_needs_a_reason(main_path: Any, visit: Any, screen_text: T
     tour = main_path("ready")
     package = tour.project.look(tour.handoff).status.package
     async with visit(tour, *HERE, who="Tom") as pilot:
-        await press(pilot, "s", "right", "right", "right", "enter", "enter", *package[:4], "enter")
+        await pilot.press("s", "right", "right", "right", "enter", "enter", *package[:4], "enter")
         assert "needs a reason" in screen_text(pilot.app)
 
 
@@ -77,26 +71,26 @@ async def test_an_approval_is_withdrawn_by_a_refusal(main_path: Any, visit: Any,
         tour.at(name).sign(tour.handoff, role, "as it stands here")
     package = tour.project.look(tour.handoff).status.package
     async with visit(tour, *HERE, who="Tom", size=(100, 40)) as pilot:
-        await press(pilot, "s")
+        await pilot.press("s")
         assert "the gate is passed; withdraw in the palette (:) takes yours back" in screen_text(pilot.app)
-        await press(pilot, ":", *"withdraw", "enter")
+        await pilot.press(":", *"withdraw", "enter")
         text = screen_text(pilot.app)
         assert "Your approval stands" in text and "a refusal shuts it for everybody" in text and "AFTER" not in text
-        await press(pilot, "right", "right", "right", "enter", *"leaks", "enter", *package[:4], "enter")
+        await pilot.press("right", "right", "right", "enter", *"leaks", "enter", *package[:4], "enter")
         status = tour.project.look(tour.handoff).status
         assert status.verdict == "passed" and "says something" in screen_text(pilot.app)  # the reason is too short
-        await press(pilot, "escape", ":", *"withdraw", "enter", "right", "right", "right", "enter")
+        await pilot.press("escape", ":", *"withdraw", "enter", "right", "right", "right", "enter")
         pilot.app.screen.query(Input).first().value = "the holdout leaks into training"
-        await press(pilot, "enter", *package[:4], "enter")
+        await pilot.press("enter", *package[:4], "enter")
         status = tour.project.look(tour.handoff).status
         assert status.verdict != "passed"
         assert [s.predicate.decision for s in status.signoffs if s.change.person == tour.people["Tom"].person] == [
             "refuse"
         ]
         assert "Tom refused as ml engineer: the holdout leaks into training" in screen_text(pilot.app)
-        await press(pilot, ":", *"withdraw", "enter")
+        await pilot.press(":", *"withdraw", "enter")
         assert "no sign-off of yours stands here" in screen_text(pilot.app)
-        await press(pilot, "escape", "s", "right", "enter", "enter", *package[:4], "enter")
+        await pilot.press("escape", "s", "right", "enter", "enter", *package[:4], "enter")
     assert tour.project.look(tour.handoff).status.verdict == "passed"
 
 
@@ -106,11 +100,11 @@ async def test_changed_while_reading(main_path: Any, visit: Any, screen_text: Te
     tour.step = 1000
     package = tour.project.look(tour.handoff).status.package
     async with visit(tour, *HERE) as pilot:
-        await press(pilot, "s")
+        await pilot.press("s")
         assert isinstance(pilot.app.screen, SignSheet)
         tour.at("Tom").verify(tour.handoff, "approach.decision", agree=False, reason="it was measured on other data")
         tour.desk.become(tour.people["Ana"])
-        await press(pilot, "right", "enter", "enter", *package[:4], "enter")
+        await pilot.press("right", "enter", "enter", *package[:4], "enter")
         assert "changed while you read it" in screen_text(pilot.app)
     assert tour.project.look(tour.handoff).status.signoffs == ()
 
@@ -121,11 +115,11 @@ async def test_protected_key(main_path: Any, visit: Any, screen_text: Text) -> N
     tour.keyring.lock()
     package = tour.project.look(tour.handoff).status.package
     async with visit(tour, *HERE, who="Tom") as pilot:
-        await press(pilot, "s", "right", "enter", "enter", *package[:4], "enter")
+        await pilot.press("s", "right", "enter", "enter", *package[:4], "enter")
         assert "Passphrase of Tom's key" in screen_text(pilot.app)
-        await press(pilot, *"wrong", "enter")
+        await pilot.press(*"wrong", "enter")
         assert "does not open the key" in screen_text(pilot.app)
         assert "wrong" not in screen_text(pilot.app).replace("wrong ", "")
         pilot.app.screen.query_one(Input).value = "correct horse"
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert len(tour.project.look(tour.handoff).status.signoffs) == 1

@@ -17,12 +17,6 @@ from carnet_tui.screens.timeline import History
 from carnet_tui.views import timeline_view
 
 
-async def press(pilot: Any, settled: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
 class NoNames:
     """Names where nothing is known."""
 
@@ -104,9 +98,9 @@ async def test_the_whole_story_in_plain_words(
         newest = tour.project.history(limit=1)[0]
         event = newest.id.partition(".")[0]
         assert " ".join(event[at : at + 4] for at in range(0, 64, 4)) in text
-        await press(pilot, settled, "enter")
+        await pilot.press("enter")
         assert "[ churn@2 ]" in screen_text(pilot.app)
-        await press(pilot, settled, "escape", "slash", *"D-3", "enter")
+        await pilot.press("escape", "slash", *"D-3", "enter")
         assert "churn / boosting without region" in screen_text(pilot.app)
         assert "1 change" in screen_text(pilot.app)
 
@@ -116,10 +110,10 @@ async def test_the_exact_bytes_and_the_verified_record(
 ) -> None:
     """R013: the signed bytes are shown as they are; verifying says how many events hold."""
     async with visit(tour, ("timeline",), size=(120, 50)) as pilot:
-        await press(pilot, settled, "colon", *"exact", "enter")
+        await pilot.press("colon", *"exact", "enter")
         text = screen_text(pilot.app)
         assert '{"v":1,"seq":' in text and "signature" in text and '{"text":"seen, thank you"}' in text
-        await press(pilot, settled, "escape", "colon", *"verify record", "enter")
+        await pilot.press("escape", "colon", *"verify record", "enter")
         text = screen_text(pilot.app)
         assert "every link and signature holds" in text and "● verified" in text
 
@@ -156,7 +150,7 @@ async def test_an_altered_record_is_named(
     async with visit(tour, ("timeline",)) as pilot:
         text = screen_text(pilot.app)
         assert "The record was altered here" in text
-        await press(pilot, settled, "colon", *"verify record", "enter")
+        await pilot.press("colon", *"verify record", "enter")
         text = screen_text(pilot.app)
         assert "The record does not hold" in text and "event 1" in text and "not verified" in text
     tour.desk.close()
@@ -168,7 +162,7 @@ async def test_an_empty_store_and_hostile_words(
     tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "config")}, found=False)
     async with visit(tour, ("timeline",), size=(40, 12)) as pilot:
         assert "Nothing has happened yet." in screen_text(pilot.app)
-        await press(pilot, settled, "enter", "slash")
+        await pilot.press("enter", "slash")
         assert "no project yet" in screen_text(pilot.app)
     evil = "x\x1b[31m\u202ey\x07"
     tour.desk.found(evil, roles=["researcher"])

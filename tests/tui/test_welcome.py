@@ -47,12 +47,6 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-async def press(pilot: Any, *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await pilot.pause()
-
-
 @pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)])
 async def test_looks(empty: Any, screen_text: Text, golden: Any, size: tuple[int, int]) -> None:
     """Three ways to begin."""
@@ -66,12 +60,12 @@ async def test_looks(empty: Any, screen_text: Text, golden: Any, size: tuple[int
 async def test_from_nothing_to_an_open_handoff(empty: Any, screen_text: Text, tmp_path: Path) -> None:
     """An identity is made silently from git's name; a dozen keys lead to an open starter handoff."""
     async with empty() as pilot:
-        await press(pilot, "enter")
+        await pilot.press("enter")
         assert pilot.app.screen.query_one(Input).value == "churn"
-        await press(pilot, "enter", "enter")
+        await pilot.press("enter", "enter")
         assert "founded churn as Ana Lopes" in screen_text(pilot.app)
         assert pilot.app.path[-1].name == "models"
-        await press(pilot, "n", *"churn@1", "enter", "enter", "enter", "enter")
+        await pilot.press("n", *"churn@1", "enter", "enter", "enter", "enter")
         text = screen_text(pilot.app)
         assert pilot.app.path[-1].name == "handoff" and "churn@1" in text and "0/12" in text
         assert "you answer" in text
@@ -83,14 +77,14 @@ async def test_from_nothing_to_an_open_handoff(empty: Any, screen_text: Text, tm
 async def test_other_places_say_there_is_no_store(empty: Any, screen_text: Text) -> None:
     """Digits do not break anything before there is a store."""
     async with empty() as pilot:
-        await press(pilot, "1", "2", "5", "@", "u", "y")
+        await pilot.press("1", "2", "5", "@", "u", "y")
         assert pilot.app.path[-1].name == "welcome"
 
 
 async def test_sample(empty: Any) -> None:
     """The sample is the demo's: the app ends and the demo begins."""
     async with empty() as pilot:
-        await press(pilot, "down", "down", "enter")
+        await pilot.press("down", "down", "enter")
         assert pilot.app.next == "demo"
 
 
@@ -100,20 +94,20 @@ async def test_several_identities_are_asked_which(empty: Any, screen_text: Text,
     keyring.new("Ada", "ada@example.org")
     keyring.new("Bob", "bob@example.org")
     async with empty() as pilot:
-        await press(pilot, "enter", "enter", "enter")
+        await pilot.press("enter", "enter", "enter")
         assert "Who are you?" in screen_text(pilot.app)
-        await press(pilot, "escape")
+        await pilot.press("escape")
         assert not (tmp_path / "churn" / ".carnet").exists()
-        await press(pilot, "enter", "enter", "enter", *"bob", "enter")
+        await pilot.press("enter", "enter", "enter", *"bob", "enter")
         assert "founded churn as Bob" in screen_text(pilot.app)
 
 
 async def test_bundle_asks_for_a_file(empty: Any, screen_text: Text, tmp_path: Path) -> None:
     """Without a bundle at hand a path is asked for; a wrong one is said; nothing is made."""
     async with empty() as pilot:
-        await press(pilot, "down", "enter", *"no.zip", "enter")
+        await pilot.press("down", "enter", *"no.zip", "enter")
         assert "There is no file" in screen_text(pilot.app)
-        await press(pilot, "escape")
+        await pilot.press("escape")
     assert not (tmp_path / "churn" / ".carnet").exists()
 
 
