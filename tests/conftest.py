@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, settings
 
 import carnet_store.domain.decisions
 import carnet_store.domain.handoff
@@ -39,6 +40,10 @@ from carnet_store.domain import people as people_of
 from carnet_store.domain.handoff import SIGNOFF_PREDICATE, STATEMENT_TYPE
 from carnet_store.domain.people import Person, Roster
 from carnet_store.storage.ledger import Ledger, Taken
+
+# How fast a machine is says nothing of what is tested.
+settings.register_profile("carnet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("carnet")
 
 CLOCK = 1_760_000_000_000  # ms; a day in October 2025
 HOUR = 3_600_000

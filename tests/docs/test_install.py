@@ -62,6 +62,7 @@ def _without_network() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_wheels_carried_over_install_and_show_the_demo_with_the_network_off(tmp_path: Path) -> None:
     """Both halves of docs/install-offline.md; in the second pip has no index and the processes no network."""
     there = _checkout(tmp_path / "there")

@@ -58,6 +58,7 @@ def recorded(run: str, file: str = "metrics.json") -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_new_build_is_the_same(builder: ModuleType, tmp_path: Path) -> None:
     """Played and run again, the bundles equal the kept ones member by member; the re-runs find what is recorded (R046)."""
     builder.build(tmp_path / "built", tmp_path / "work")

@@ -106,6 +106,7 @@ def test_killed_writer_loses_nothing_acknowledged(world: World) -> None:
 
 @needs_posix
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_killed_writer_loses_nothing_acknowledged_often(world: World) -> None:
     """THREATS 1: a longer run of the same."""
     assert kill_loop(world.found("ana"), 80) > 0

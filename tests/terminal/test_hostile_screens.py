@@ -21,6 +21,11 @@ import pytest
 LIVE = b"\x1b[?1003h"
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 Start = Callable[..., Any]
+SIZES = (
+    (80, 24),
+    pytest.param((160, 48), marks=pytest.mark.thorough),
+    pytest.param((40, 12), marks=pytest.mark.thorough),
+)
 
 # A place, the keys that open something there, and what else is pressed on it; after each of these keys esc is pressed.
 PLACES = {
@@ -165,7 +170,7 @@ def still_there(one: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_every_place(app: Start, size: tuple[int, int]) -> None:
     """C174, TUI.md 6: whatever another team wrote, every place shows it and none lets it steer the terminal."""
     one = app(cols=size[0], rows=size[1])
@@ -211,7 +216,7 @@ def test_ways_that_need_more_keys(app: Start, way: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(80, 24), (160, 48), (40, 12)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_pages_of_a_dataset_and_a_notebook(app: Start, page: str, size: tuple[int, int]) -> None:
     """C174, R043, R117: cells, outputs, annotations, attributes and schemas of another team steer nothing."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 LIVE = b"\x1b[?1003h"
-SIZES = [(80, 24), (160, 48)]
+SIZES = ((80, 24), pytest.param((160, 48), marks=pytest.mark.thorough))
 QUIET = 0.25
 Start = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-SIZES = [(80, 24), (160, 48)]
+SIZES = ((80, 24), pytest.param((160, 48), marks=pytest.mark.thorough))
 SETTING = (
     ("identity", "new", "Ana", "--mail", "ana@example.org"),
     ("init", "--project", "churn"),

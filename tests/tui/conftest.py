@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual._compositor import Compositor
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
@@ -43,6 +45,7 @@ def as_text(app: Any) -> str:
 
 def shown(app: Any) -> list[Any]:
     """Return the painted lines of the topmost screen over those beneath it."""
+    visible_screen_stack.set(app._background_screens)
     return list(app.screen._compositor.render_strips())
 
 
@@ -70,6 +73,16 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> None:
                 await settle(pilot, HELD_UP)
 
     monkeypatch.setattr(Pilot, "press", press)
+
+
+@pytest.fixture(autouse=True)
+def painted_when_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paint what a test looks at (`as_text`), not each frame between for a terminal that is none: a third of the time of these tests."""
+
+    def no_frame(compositor: Compositor, **_: Any) -> None:
+        compositor._dirty_regions.clear()
+
+    monkeypatch.setattr(Compositor, "render_update", no_frame)
 
 
 def is_letter(key: str) -> bool:

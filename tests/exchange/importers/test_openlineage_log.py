@@ -284,6 +284,7 @@ def test_no_damage_breaks_it(real_tools: Path, tmp_path: Path, form: str) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_memory_is_bounded_by_runs_and_datasets(tmp_path: Path) -> None:
     """20,000 events of 4 kB in 10,000 runs are folded in less than a tenth of their size."""
     events = (
