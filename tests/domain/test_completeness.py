@@ -138,6 +138,35 @@ def test_the_lineage_fills_what_it_tells() -> None:
     assert "base model" not in missing(node("model", ("from", "model")))
 
 
+def test_a_registered_version_is_known_by_what_it_is_a_name_for() -> None:
+    """R071: bytes, runs, owner and schema of a registered model are those of its version; it is no base model of itself."""
+    made, near = complete("model")
+    name = node("model")
+    (run,) = near.makers
+    name = replace(name, edges=(Edge(name.id, "from", made.id, "c"),))
+    around = Around(
+        makers=(run,), decided={made.id}, same=(replace(made, attrs={"owner": "Ana", "signature": "in, out"}),)
+    )
+    assert missing(name, around) == ["base model"]
+    base = node("model")
+    tuned = replace(run, edges=(*run.edges, Edge(run.id, "used", base.id, "c")))
+    assert missing(name, replace(around, makers=(tuned,))) == []
+    assert "base model" not in missing(name, Around(makers=(run,)))  # another model, made by other runs
+    tagged = replace(name, attrs={"model_tags": {"owner": "team churn"}})
+    assert "owner" not in missing(tagged) and "owner" in missing(name)
+
+
+def test_what_a_source_says_in_its_own_words_fills_too() -> None:
+    """MLflow's profile has the rows of a dataset; its context marks what a run was evaluated with."""
+    assert "rows" not in missing(node("dataset", attrs={"profile": {"num_rows": "7043"}}))
+    assert "rows" in missing(node("dataset", attrs={"profile": {"num_elements": "7043"}}))
+    run = node(
+        "run", ("used", "model"), attrs={"data": {"telco": "training"}}, metrics=(Metric(name="auc", value="1"),)
+    )
+    assert "holdout" in missing(run)
+    assert "holdout" not in missing(replace(run, attrs={"data": {"telco": "training", "telco-test": "eval"}}))
+
+
 def test_who_and_when_of_an_imported_run_must_be_told_by_its_source() -> None:
     """R072: who declares by hand signs for person and time; an import does not make the importer the one who ran it."""
     edges = (("used", "model"),)

@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 
 from carnet_store.domain.decisions import EMPTY_WORDS
-from carnet_store.domain.lineage import REQUIRED, Node
+from carnet_store.domain.lineage import EVALUATED, REQUIRED, Node
 
 FOUR: Final = ("dataset", "feature", "model", "evaluation")
 """What has a list of its own, in the order of reports; `evaluation` are runs that measured a model."""
@@ -44,11 +44,13 @@ class Around:
         makers: the runs that made it.
         users: the runs that used it.
         decided: ids of all entities that some decision is about.
+        same: the models that a version is a registered name for (`lineage.registered_from`): what is known of them is known of it.
     """
 
     makers: tuple[Node, ...] = ()
     users: tuple[Node, ...] = ()
     decided: Collection[str] = frozenset()
+    same: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +170,24 @@ def gaps_of_datasets(datasets: Sequence[Node]) -> list[tuple[Node, tuple[Missing
 
 
 def _attrs(*names: str) -> Callable[[Node, Around], bool]:
-    return lambda node, _: any(is_filled(node.attrs.get(name)) for name in names)
+    """Whether an attribute is filled; `profile.num_rows` is a part of one."""
+    paths = [name.split(".") for name in names]
+    return lambda node, around: any(is_filled(_part(one, path)) for one in (node, *around.same) for path in paths)
 
 
-def _digest(node: Node, _: Around) -> bool:
-    return any(is_filled(value) for value in node.digests.values())
+def _part(node: Node, path: Sequence[str]) -> Any:
+    found: Any = node.attrs
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _digest(node: Node, around: Around) -> bool:
+    return any(is_filled(value) for one in (node, *around.same) for value in one.digests.values())
 
 
 def _decided(node: Node, around: Around) -> bool:
-    return any(one.id in around.decided for one in (node, *around.makers))
+    return any(one.id in around.decided for one in (node, *around.same, *around.makers))
 
 
 def _edge(node: Node, relation: str, *kinds: str) -> bool:
@@ -189,7 +200,7 @@ def _uses(node: Node, *kinds: str) -> bool:
 
 
 def _made_with(*kinds: str) -> Callable[[Node, Around], bool]:
-    return lambda node, around: any(_uses(one, *kinds) for one in (node, *around.makers))
+    return lambda node, around: any(_uses(one, *kinds) for one in (node, *around.same, *around.makers))
 
 
 def _any(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], bool]:
@@ -198,7 +209,9 @@ def _any(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], boo
 
 def _by_makers(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], bool]:
     """Whether the thing itself or a run that made it fills a field."""
-    return lambda node, around: any(one(thing, around) for thing in (node, *around.makers) for one in known)
+    return lambda node, around: any(
+        one(thing, around) for thing in (node, *around.same, *around.makers) for one in known
+    )
 
 
 def _made(node: Node, around: Around) -> bool:
@@ -226,6 +239,12 @@ def _held_out(node: Node, _: Around) -> bool:
     return any(metric.split.lower() not in _TRAINING for metric in node.metrics)
 
 
+def _marked_apart(node: Node, _: Around) -> bool:
+    """Whether the source marks one of its data as used for evaluation."""
+    marks = node.attrs.get("data")
+    return isinstance(marks, Mapping) and any(str(mark).lower() in EVALUATED for mark in marks.values())
+
+
 def _by_hand(node: Node, _: Around) -> bool:
     return node.source is None  # who declared it and when are signed; of what was imported its source must tell
 
@@ -236,6 +255,15 @@ def _measured(node: Node, around: Around) -> bool:
 
 def _range(node: Node, _: Around) -> bool:
     return all(is_filled(node.attrs.get(name)) for name in ("start", "end"))
+
+
+def _based(node: Node, around: Around) -> bool:
+    """Whether it comes from a model that is another one."""
+    here = {node.id, *(one.id for one in around.same)}
+    links = (edge for one in (node, *around.same, *around.makers) for edge in one.edges)
+    return any(
+        link.relation in ("from", "used") and link.dst.startswith("model:") and link.dst not in here for link in links
+    )
 
 
 def _no_base(node: Node, _: Around) -> bool:
@@ -263,7 +291,7 @@ _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
         ("licence", _attrs("licence", "license", "basis", "legal_basis"), _describe("licence")),
         ("owner", _attrs("owner"), _describe("owner", "NAME")),
         ("schema", _attrs("schema", "columns"), _describe("schema")),
-        ("rows", _attrs("rows", "num_rows", "row_count"), _describe("rows", "COUNT")),
+        ("rows", _attrs("rows", "num_rows", "row_count", "profile.num_rows"), _describe("rows", "COUNT")),
         ("time range", _any(_attrs("time_range", "period", "covers"), _range), _describe("time_range", "FROM..TO")),
         ("created by", _any(_made, _imported, _attrs("created_by")), "carnet link RUN made {thing}"),
         ("access rule", _attrs("access_rule", "access"), _describe("access_rule")),
@@ -285,15 +313,15 @@ _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
         ("features", _any(_made_with("feature"), _by_makers(_attrs("features"))), _describe("features")),
         ("training data", _made_with("dataset"), "carnet link RUN used DATASET"),
         ("metrics", _any(_by_makers(_metrics), _measured), "carnet add run NAME --used {thing} --metric NAME=VALUE:SPLIT"),
-        ("base model", _any(_made_with("model"), _attrs("base_model"), _no_base), _describe("base_model", "NAME|none")),
-        ("owner", _attrs("owner"), _describe("owner", "NAME")),
+        ("base model", _any(_based, _attrs("base_model"), _no_base), _describe("base_model", "NAME|none")),
+        ("owner", _attrs("owner", "model_tags.owner"), _describe("owner", "NAME")),
         ("schema", _attrs("schema", "signature"), _describe("schema")),
     ),
     "evaluation": _fields(
         ("code", _CODE, "carnet link {thing} used CODE"),
         ("config", _any(_params, _attrs("config")), _describe("config")),
         ("model", lambda node, _: _uses(node, "model") or _edge(node, "made", "model"), "carnet link {thing} used MODEL"),
-        ("holdout", _any(_held_out, _attrs("holdout")), _describe("holdout")),
+        ("holdout", _any(_held_out, _marked_apart, _attrs("holdout")), _describe("holdout")),
         ("metrics", _metrics, "carnet add run NAME --metric NAME=VALUE:SPLIT"),
         ("seed", _seeded, _describe("seed", "NUMBER")),
         ("environment", _any(lambda node, _: _uses(node, "environment"), _attrs("environment", "image")), "carnet link {thing} used ENVIRONMENT"),

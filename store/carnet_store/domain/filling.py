@@ -17,15 +17,13 @@ from typing import Final
 from carnet_store.domain.answer import AnswerValue, Lookups
 from carnet_store.domain.decisions import DecisionView
 from carnet_store.domain.judging import criterion_of, judge, problems
-from carnet_store.domain.lineage import ENDED_BADLY, Node, ended_well
+from carnet_store.domain.lineage import ENDED_BADLY, EVALUATED, Node, ended_well
 from carnet_store.domain.template import Item
 
 SEED: Final = re.compile(
     r"(?:^|[._/\- ])(?:seed|random_state|random_seed|rng_seed|hash_seed|seed_\w+|\w+_seed)$", re.IGNORECASE
 )
 """Parameter names that hold a seed."""
-EVALUATED: Final = frozenset({"eval", "evaluation", "test", "testing", "validation", "holdout", "valid", "val"})
-"""Words by which sources mark a use of data as evaluation."""
 AT_MOST: Final = 50
 """Rows or links that one proposal holds; with more it is left to a person."""
 

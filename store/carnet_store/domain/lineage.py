@@ -16,7 +16,7 @@ Where several changes of one entity stand beside each other (docs/format.md sect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -40,6 +40,8 @@ SAID: Final = ("entity.described", "criteria.set")
 TALK: Final = frozenset({"comment.added", "annotation.added", "annotation.resolved"})
 """Kinds that say something of an entity and change nothing of it."""
 
+EVALUATED: Final = frozenset({"eval", "evaluation", "test", "testing", "validation", "holdout", "valid", "val"})
+"""Words by which sources mark a use of data as evaluation."""
 ENDED_BADLY: Final = frozenset({"failed", "failure", "fail", "error", "killed", "abort", "aborted", "crashed"})
 """States of a run, in lower case, by which its sources say that it did not do what it was started for."""
 
@@ -182,6 +184,16 @@ class Node:
         if self.kind == "dataset" and not self.digests:
             gone.append("digest")
         return tuple(gone)
+
+
+def registered_from(node: Node, own: Collection[str], made: Mapping[str, Collection[str]]) -> list[str]:
+    """Return the models that a version is a name for: it comes from them, and they were made by its own runs, or by some where it names none.
+
+    `own` are the runs that made the version, `made` those that made each model it comes from. A registry gives a model a version; whoever trains a
+    model further makes another one, by a run of its own.
+    """
+    found = [edge.dst for edge in node.edges if edge.relation == "from" and edge.dst.startswith("model:")]
+    return [one for one in dict.fromkeys(found) if made.get(one) and (not own or set(own) & set(made[one]))]
 
 
 def ended_well(run: Node) -> bool:

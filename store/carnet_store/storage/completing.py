@@ -20,7 +20,7 @@ from carnet_store.domain.completeness import (
     total,
 )
 from carnet_store.domain.decisions import Decision
-from carnet_store.domain.lineage import Node, read_node
+from carnet_store.domain.lineage import Node, read_node, registered_from
 
 if TYPE_CHECKING:
     from carnet_store.storage.project import Project
@@ -43,9 +43,10 @@ def completeness_of(project: Project, entity: str) -> Completeness | None:
     node = project.node(entity)
     if node is None:
         return None
-    makers, users = _runs_by(project, (entity,))
-    runs = {run: found for run in {*makers.get(entity, ()), *users.get(entity, ())} if (found := project.node(run))}
-    return completeness(node, _around(entity, makers, users, runs, _decided(project)))
+    makers, users = _runs_by(project, _asked_about(node))
+    asked = {run for found in (makers, users) for runs in found.values() for run in runs}
+    runs = {run: found for run in asked if (found := project.node(run))}
+    return completeness(node, _around(project, node, makers, users, runs, _decided(project)))
 
 
 def report(project: Project, kinds: Sequence[str] = (), progress: Progress | None = None) -> Report:
@@ -73,7 +74,7 @@ def report(project: Project, kinds: Sequence[str] = (), progress: Progress | Non
             things.append(node)
         if progress is not None and done % 1000 == 0:
             progress(done, count)
-    rows = [completeness(node, _around(node.id, makers, users, runs, decided)) for node in things]
+    rows = [completeness(node, _around(project, node, makers, users, runs, decided)) for node in things]
     rows.sort(key=lambda one: (one.filled * 1000 // max(1, len(one.required)), one.kind, one.title, one.entity))
     found = {kind: total(row for row in rows if row.kind == kind) for kind in FOUR}
     return Report(tuple(rows), {kind: one for kind, one in found.items() if one.things}, total(rows))
@@ -99,27 +100,41 @@ def what_to_type(node: Node, missing: Sequence[Missing]) -> str:
     return "; ".join([*([describe + " ".join(pairs)] if pairs else []), *others])
 
 
+def _asked_about(node: Node) -> list[str]:
+    """Return the thing and, of a model version, the models it comes from."""
+    sources = (edge.dst for edge in node.edges if node.kind == "model" and edge.relation == "from")
+    return [node.id, *(one for one in sources if one.startswith("model:"))]
+
+
 def _around(
-    entity: str,
+    project: Project,
+    node: Node,
     makers: Mapping[str, Sequence[str]],
     users: Mapping[str, Sequence[str]],
     runs: Mapping[str, Node],
     decided: set[str],
 ) -> Around:
-    made, used = (tuple(runs[run] for run in found.get(entity, ()) if run in runs) for found in (makers, users))
-    return Around(made, used, decided)
+    own, sources = makers.get(node.id, ()), _asked_about(node)[1:]
+    same = registered_from(node, own, {source: makers.get(source, ()) for source in sources}) if sources else []
+    made = own or [run for source in same for run in makers[source]]
+    used = [run for thing in (node.id, *same) for run in users.get(thing, ())]
+    named = tuple(found for source in same if (found := project.node(source)) is not None)
+    its_makers, its_users = (tuple(runs[run] for run in dict.fromkeys(found) if run in runs) for found in (made, used))
+    return Around(its_makers, its_users, decided, named)
 
 
 def _runs_by(project: Project, only: Sequence[str] = ()) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return by entity the runs that made it, and the runs that used it; of these entities where they are named."""
+    """Return by entity the runs that made it, and the runs that used it; of these entities where some are named."""
     makers: dict[str, list[str]] = {}
     users: dict[str, list[str]] = {}
     sql = (
         "SELECT d.id, w.text, s.id FROM edge g JOIN entity s ON s.no = g.src JOIN entity d ON d.no = g.dst JOIN word w ON w.no = g.rel"
         " WHERE s.kind = 'run' AND w.text IN ('made', 'used')"
     )
-    sql, values = (sql + " AND d.id = ?", only[:1]) if only else (sql, ())
-    for entity, relation, run in project.ledger.db.execute(sql + " ORDER BY s.id", tuple(values)):
+    if only:
+        sql += " AND d.id IN (SELECT value FROM json_each(?))"
+    values = (json.dumps(list(only)),) if only else ()
+    for entity, relation, run in project.ledger.db.execute(sql + " ORDER BY s.id", values):
         into = makers if relation == "made" else users
         if run not in into.setdefault(entity, []):
             into[entity].append(run)

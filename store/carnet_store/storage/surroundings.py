@@ -7,7 +7,7 @@ from typing import Final
 
 from carnet_store.domain.answer import Verdict
 from carnet_store.domain.filling import Proposal, Surroundings, propose
-from carnet_store.domain.lineage import Node, ended_well
+from carnet_store.domain.lineage import Node, ended_well, registered_from
 from carnet_store.storage.project import Look, Project
 
 SIBLINGS: Final = 1_000
@@ -83,14 +83,12 @@ def _makers(project: Project, node: Node) -> tuple[list[Node], list[Node]]:
     """Return the runs that made a model version, and the models it comes from that these runs did not make."""
     own, sources = _made_by(project, node.id), _from_models(project, node)
     makers = {run.id: run for run in own}
-    parents = []
-    for source in sources:
-        made = _made_by(project, source.id)
-        if not own:
-            makers |= {run.id: run for run in made}
-        if not made or (own and not any(run.id in makers for run in made)):
-            parents.append(source)
-    return list(makers.values()), parents
+    made = {source.id: {run.id: run for run in _made_by(project, source.id)} for source in sources}
+    same = registered_from(node, makers, made)
+    if not own:
+        for source in same:
+            makers |= made[source]
+    return list(makers.values()), [source for source in sources if source.id not in same]
 
 
 def _steps(project: Project, makers: list[Node]) -> list[Node]:

@@ -233,6 +233,26 @@ def test_what_is_not_committed_is_a_snapshot_of_its_own(tmp_path: Path) -> None:
     assert (clean.ref.key, clean.attrs.get("dirty")) == (run(folder, "rev-parse", "HEAD"), None)
 
 
+def test_a_guess_calls_a_changed_tree_dirty_and_none_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R012: the welcome says that git is dirty; where looking takes too long nothing is said of it."""
+    folder = repository(tmp_path / "r")
+
+    def words() -> str:
+        guess = git.guess(folder)
+        assert guess is not None
+        return guess.words
+
+    assert words().startswith("git, 2 commits on main")
+    (folder / "new.txt").write_text("new")
+    (folder / ".carnet").mkdir()
+    (folder / ".carnet" / "store.db").write_text("its own")
+    assert words().startswith("git, dirty (1 file), 2 commits on main")
+    (folder / "train.py").write_text("other")
+    assert words().startswith("git, dirty (2 files), 2 commits on main")
+    monkeypatch.setattr(git, "_LOOKING", 0.0)
+    assert words().startswith("git, 2 commits on main") and "clean" not in words()
+
+
 def test_a_patch_does_not_hang_on_anybodys_settings(tmp_path: Path) -> None:
     """The same change has the same id, however the person likes differences shown and whatever the clock of a file says."""
     folder = repository(tmp_path / "s")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from carnet_store.errors import CarnetError, Invalid
 from carnet_store.exchange.importers import git_reading
-from carnet_store.exchange.importers.git_changes import PATCH, changes
+from carnet_store.exchange.importers.git_changes import PATCH, at_a_glance, changes
 from carnet_store.exchange.importers.git_program import MIB, shown
 from carnet_store.exchange.importers.git_reading import Commit, Repository, Tag, discover, unbundled
 from carnet_store.exchange.importers.things import Guess, Keep, Ref, Source, Thing, Unread
@@ -25,6 +25,8 @@ NEWEST: Final = 1_000
 MOST_TAGGED: Final = 10_000
 # Seconds that a guess goes on counting a long history; with a commit graph that is some thousand commits.
 _COUNTING: Final = 0.015
+# Seconds that a guess looks for changed files; a tree so large that it takes longer is called neither dirty nor clean.
+_LOOKING: Final = 0.5
 
 
 def guess(path: Path) -> Guess | None:
@@ -67,10 +69,12 @@ def _guessed(repository: Repository) -> Guess | None:
         else f"the newest {NEWEST:,}{left} commits {of} (older ones only where tagged)"
     )
     cut = ", a shallow clone" if repository.shallow() else ""
+    changed = at_a_glance(repository, newest.id, _LOOKING)
+    dirty = f"dirty ({_many(changed, 'file')}), " if changed else ""
     subject = newest.subject if len(newest.subject) <= 40 else f"{newest.subject[:39]}…"
     return Guess(
         SYSTEM,
-        f"git, {words}, {_many(tags, 'tag')}{cut}, newest {newest.id[:12]} {subject}".rstrip(),
+        f"git, {dirty}{words}, {_many(tags, 'tag')}{cut}, newest {newest.id[:12]} {subject}".rstrip(),
         min(count, NEWEST),
     )
 

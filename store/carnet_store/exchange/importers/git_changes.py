@@ -109,6 +109,21 @@ def changes(repository: Repository, commit: Commit) -> Changes | None:
     return made
 
 
+def at_a_glance(repository: Repository, commit: str, seconds: float) -> int:
+    """Return how many files stand changed or untracked on top of a commit, as far as that can be seen within `seconds`.
+
+    Submodules, files kept by Git LFS and files not to be watched are not looked into: 0 does not say that nothing differs.
+    """
+    git = repository.git
+    try:
+        git.mute()
+        changed = git.run(*_DIFF, "--name-only", "-z", commit, *_ALL_BUT_LFS, seconds=seconds)
+        untracked = git.run("ls-files", "--others", "--exclude-standard", "-z", *_ALL, seconds=seconds)
+    except Invalid:
+        return 0
+    return changed.count(b"\0") + untracked.count(b"\0")
+
+
 def _trees(
     git: Program, top: Path, commit: str, within: bytes, depth: int = DEPTH
 ) -> Iterator[tuple[Program, Path, str, bytes]]:
