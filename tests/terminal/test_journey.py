@@ -100,6 +100,7 @@ def carnet(folder: Path, *words: str, env: dict[str, str] | None = None) -> subp
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_demos_five_steps(spawn: Start, tmp_path: Path, size: tuple[int, int]) -> None:
     """One person brings the demo's gate to passed and sends a bundle that verifies, by keys alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,14 +58,14 @@ class Tour:
         return at.acts(project).answer(self.ids["handoff"], {item: value})
 
 
-def entropy() -> Callable[[int], bytes]:
+def entropy(begin: str = "tour") -> Callable[[int], bytes]:
     """Random bytes that are the same in every run."""
     count = 0
 
     def draw(size: int) -> bytes:
         nonlocal count
         count += 1
-        return hashlib.shake_256(f"tour {count}".encode()).digest(size)
+        return hashlib.shake_256(f"{begin} {count}".encode()).digest(size)
 
     return draw
 
@@ -79,6 +80,15 @@ def empty(folder: Path, environ: dict[str, str], *, found: bool = True) -> Tour:
     if found:
         desk.found("churn", roles=["researcher", "eraser"], team="research")
     return Tour(desk, folder, {"Ana": ana}, clock)
+
+
+def copy(tour: Tour, folder: Path) -> Tour:
+    """The same in another folder, for Ana alone; the one copied from is closed."""
+    shutil.copytree(tour.folder, folder)
+    environ = {"CARNET_CONFIG": str(folder / "keys")}
+    desk = Desk.open(folder / "ana", who="Ana", environ=environ, clock=tour.clock)
+    desk.entropy = entropy("copy")
+    return Tour(desk, folder, {"Ana": desk.i()}, tour.clock, dict(tour.ids))
 
 
 def build(folder: Path, environ: dict[str, str], *, runs: int = 14) -> Tour:

@@ -24,10 +24,12 @@ SIZES = [(80, 24), (160, 48), (40, 12)]
 LOCK = b"numpy==2.0 --hash=sha256:00\n"
 
 
-@pytest.fixture
-def lab(places: Any, real_tools: Path, tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def mould(places: Any, real_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Ana's project with what MLflow recorded, and a handoff by the whole gate: some items of each type are answered by the record."""
-    tour = places.empty(tmp_path, {"CARNET_CONFIG": str(tmp_path / "keys")})
+    made = tmp_path_factory.mktemp("mould") / "tour"
+    made.mkdir()
+    tour = places.empty(made, {"CARNET_CONFIG": str(made / "keys")})
     tour.clock.step = 0
     folder = tour.desk.store.root.parent
     place = shutil.copytree(real_tools / "mlflow-sqlite", folder / "mlflow")
@@ -43,6 +45,15 @@ def lab(places: Any, real_tools: Path, tmp_path: Path) -> Iterator[Any]:
     tour.ids |= {"handoff": opened.look.handoff.id, "run": run.id, "model": opened.look.handoff.opened.model}
     tour.handoff = opened.look.handoff.id
     tour.proposals = opened.proposals
+    tour.desk.close()
+    return tour
+
+
+@pytest.fixture
+def lab(places: Any, mould: Any, tmp_path: Path) -> Iterator[Any]:
+    """A copy of it for each test."""
+    tour = places.copy(mould, tmp_path / "tour")
+    tour.handoff, tour.proposals = mould.handoff, mould.proposals
     yield tour
     tour.desk.close()
 
