@@ -18,6 +18,7 @@ To name the type in annotations: `if TYPE_CHECKING: from tests.conftest import R
 from __future__ import annotations
 
 import hashlib
+import signal
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -40,6 +41,11 @@ from carnet_store.domain import people as people_of
 from carnet_store.domain.handoff import SIGNOFF_PREDICATE, STATEMENT_TYPE
 from carnet_store.domain.people import Person, Roster
 from carnet_store.storage.ledger import Ledger, Taken
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every program that they try it on.
+for _number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 # How fast a machine is says nothing of what is tested.
 settings.register_profile("carnet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
