@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,36 @@ def test_a_list_without_hashes_is_no_lock(attrs: dict[str, Any]) -> None:
     env = node("environment", "requirements.txt", attrs=attrs)
     around = Surroundings(model=MODEL, makers=(MAKER,), inputs={MAKER.id: (env,)})
     assert answer("rep.env.lock", around, Known([env, MAKER])) is None
+
+
+def test_seeds_of_earlier_steps_stand_beside_those_of_the_run() -> None:
+    """A split made with a seed of its own is a part of what must be repeated; without a seed of the run itself the answer is not whole."""
+    prepare = node("run", "prepare", params={"prepare.seed": "3", "split": "0.2"})
+    told = answer("rep.rnd.seeds", replace(AROUND, steps=(PREP, prepare)))
+    assert told is not None
+    assert [(row["source"], row["seed"], row["set_where"]) for row in told["rows"]] == [
+        ("random_state", "17", "parameter of r-1"),
+        ("prepare.seed", "3", "parameter of prepare"),
+    ]
+    bare = node("run", "r-1", params={"lr": "0.1"})
+    assert answer("rep.rnd.seeds", replace(AROUND, makers=(bare,), steps=(prepare,))) is None
+
+
+def test_no_more_is_said_than_the_source_says() -> None:
+    """Whoever recorded a version is not its owner; runs without parameters are no part of a search; a tag may tell the error."""
+    used = node("model", "churn", version="3", attrs={"user": "svc-mlflow"})
+    told = answer("card.who", replace(AROUND, model=used))
+    assert told is not None and "recorded by svc-mlflow" in told["text"] and "owner" not in told["text"]
+    owned = answer("card.who")
+    assert owned is not None and "owner Ana Ruiz" in owned["text"]
+    bare = node("run", "bare", attrs={"experiment": "churn-risk"})
+    search = answer("rep.par.search", replace(AROUND, siblings=(*AROUND.siblings, bare)))
+    assert search is not None and search["text"].startswith(
+        "8 of 9 recorded runs of experiment churn-risk have parameters"
+    )
+    tagged = run("fell", "1", attrs={"status": "failed", "tags": {"error": "out of memory"}})
+    failed = answer("rep.res.negative", replace(AROUND, siblings=(tagged,)), Known([MODEL, MAKER, tagged]))
+    assert failed is not None and "fell: failed, out of memory" in failed["text"]
 
 
 def test_people_first() -> None:

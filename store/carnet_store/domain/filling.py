@@ -233,7 +233,9 @@ def _search(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
         if stage
         else ""
     )
-    first = f"{len(runs)} recorded runs{where}; taken: {maker.title}."
+    recorded = len(around.makers) + len(around.siblings)
+    count = f"{len(runs)} recorded runs" if len(runs) == recorded else f"{len(runs)} of {recorded} recorded runs"
+    first = f"{count}{where}{'' if len(runs) == recorded else ' have parameters'}; taken: {maker.title}."
     return _text([first, *lines[:AT_MOST]], f"{len(runs)} runs{where}", runs[:AT_MOST])
 
 
@@ -253,7 +255,9 @@ def _negative(around: Surroundings, item: Item, lookups: Lookups) -> Found | Non
         lines += [f"rejected: {o.title}{f', {o.why}' if o.why else ''}" for o in rejected]
     for run in around.siblings:
         if str(run.attrs.get("status", "")).lower() in ENDED_BADLY:
-            why = run.attrs.get("exception") or run.attrs.get("error") or ""
+            tags = run.attrs.get("tags")
+            said = tags.get("error") if isinstance(tags, Mapping) else None
+            why = run.attrs.get("exception") or run.attrs.get("error") or said or ""
             lines.append(
                 f"{run.title}: {str(run.attrs['status']).lower()}{f', {why}' if isinstance(why, str) and why else ''}"
             )
@@ -287,19 +291,22 @@ def _seeds(run: Node) -> dict[str, str]:
 
 @_query("seeds")
 def _seed_rows(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
-    """Give each seed that the runs that made the model recorded."""
+    """Give each seed that the runs that made the model recorded, and those of the steps before them."""
+    if not any(_seeds(run) for run in around.makers):
+        return None
+    seeded = [*around.makers, *(run for run in around.steps if _seeds(run))]
     rows = [
         {
             "source": name,
             "seed": text,
             "set_where": f"parameter of {run.title}" if name in run.params else f"set in {run.title}",
         }
-        for run in around.makers
+        for run in seeded
         for name, text in sorted(_seeds(run).items())
     ]
-    if not rows or len(rows) > AT_MOST:
+    if len(rows) > AT_MOST:
         return None
-    return {"state": "given", "rows": rows}, f"{_count(len(rows), 'seed')} of {_names(around.makers)}", around.makers
+    return {"state": "given", "rows": rows}, f"{_count(len(rows), 'seed')} of {_names(seeded)}", seeded
 
 
 @_query("nondeterminism")
@@ -474,13 +481,14 @@ def _parent(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
 
 @_query("model.owner")
 def _owner(around: Surroundings, item: Item, lookups: Lookups) -> Found | None:
-    """Give who made the model version, when, and who owns it, where the record names an owner or a user."""
+    """Give who made the model version, when, and who owns it, where the record names an owner or a user. A user is not called owner."""
     model = around.model
-    owner = next((str(model.attrs[key]) for key in ("owner", "user", "author") if model.attrs.get(key)), "")
+    roles = (("owner", "owner"), ("author", "author"), ("user", "recorded by"))
+    told = [f"{word} {model.attrs[key]}" for key, word in roles if model.attrs.get(key)]
     users = [str(run.attrs["user"]) for run in around.makers if run.attrs.get("user")]
-    if not (owner or users) or not model.version:
+    if not (told or users) or not model.version:
         return None
-    lines = [f"{model.title}" + (f", owner {owner}" if owner else "")]
+    lines = [", ".join([model.title, *told])]
     lines += [
         f"made by {run.title}" + (f" of {run.attrs['user']}" if run.attrs.get("user") else "") for run in around.makers
     ]
