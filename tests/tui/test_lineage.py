@@ -31,6 +31,17 @@ async def test_the_newest_model_is_in_the_middle_and_its_run_beside_it(
         assert "r-012 made churn@2" in text and "auc 0.8405 (holdout)" in text and "⏎ recentre" in text
 
 
+async def test_a_newer_model_that_nothing_is_known_of_does_not_stand_in_the_way(
+    main_path: Any, visit: Any, screen_text: Callable[[Any], str]
+) -> None:
+    """A registry may name models beside one's own: one begins with the newest that is linked to anything; alone, with it."""
+    tour = main_path("open")
+    tour.step = 1000
+    tour.at("Ana").declare("model", "elsewhere", version="9")
+    async with visit(tour, ("lineage",)) as pilot:
+        assert "[ churn@2 ]" in screen_text(pilot.app)
+
+
 async def test_enter_recentres_and_esc_comes_back_to_the_same_row(
     tour: Any, visit: Any, settled: Any, screen_text: Callable[[Any], str]
 ) -> None:

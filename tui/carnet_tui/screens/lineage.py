@@ -55,7 +55,7 @@ MORE_LINES = 4
 
 
 class LineageScreen(LineageViews):
-    """The lineage around a node; without one, around the newest model version. `text` is an expression to show instead."""
+    """The lineage around a node; without one, around the newest model version that is linked. `text` is an expression to show instead."""
 
     CONTEXTS: ClassVar[tuple[str, ...]] = ("lineage", "entity")
     PLACE: ClassVar[str] = "lineage"

@@ -227,7 +227,9 @@ class LineageViews(NodeVerbs):
         if self.view == "focus" and not self.node_id:
             hidden = self._hidden()
             kinds = ", ".join(lineage_rows.of_kind(count, kind) for kind, count in hidden.items())
-            return paragraphs([f"Not drawn: {kinds}.", "Enter lists them with those that are drawn; / finds any node."])(cells)
+            return paragraphs(
+                [f"Not drawn: {kinds}.", "Enter lists them with those that are drawn; / finds any node."]
+            )(cells)
         if self._facts is None or self._facts.row.id != self.node_id:
             return []
         return lineage_facts.lines(self._facts, self._standing, cells, self.glyphs)

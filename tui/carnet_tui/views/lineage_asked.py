@@ -24,6 +24,8 @@ RUN: Final = "run"
 """The kind that a picture may leave out."""
 NO_RUNS: Final = f"not kind:{RUN}"
 FAR: Final = selection.MAX_HOPS
+BEGUN_AMONG: Final = 20
+"""Of so many of the newest model versions one that is linked is looked for to begin with: a registry may name models of which it knows nothing else."""
 DRAWN_AT_MOST: Final = 120
 """Nodes of a picture; of more no picture says anything."""
 FAN: Final = 20
@@ -192,10 +194,17 @@ def drawing(project: Project, found: Sequence[int]) -> Focus | None:
     return Focus(rows[0].id, tuple(FocusNode(row, 0) for row in rows), tuple(graph.links(found)), ())
 
 
+def _is_linked(project: Project, row: EntityRow) -> bool:
+    near = project.neighbours(row.id, 1)
+    return bool(near.up or near.down)
+
+
 def centre_of(project: Project) -> EntityRow | None:
-    """Return the node to begin with: the newest model version, else the newest thing; None where there is none."""
-    newest = [*project.entities("model", limit=1), *project.entities(limit=1)]
-    return newest[0] if newest else None
+    """Return the node to begin with: the newest model version that is linked to anything, else the newest thing; None where there is none."""
+    models = project.entities("model", limit=BEGUN_AMONG)
+    linked = (one for one in models if _is_linked(project, one))
+    newest = [*models[:1], *project.entities(limit=1)]
+    return next(linked, newest[0] if newest else None)
 
 
 def within(text: str, term: str) -> str:

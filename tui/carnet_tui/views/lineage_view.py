@@ -106,7 +106,7 @@ class Stand:
 
 
 def read_scene(project: Project, asked: Asked | None, standing: Standing, glyphs: Glyphs) -> Scene | None:
-    """Read what the first frame needs; without `asked` for the newest model. None where nothing is declared.
+    """Read what the first frame needs; without `asked` for the newest model that is linked. None where nothing is declared.
 
     Raises:
         SelectionError: an expression cannot be read. NotFound, Usage: it names a node or a person that is not there.
