@@ -275,6 +275,22 @@ async def test_leaving_at_the_top(play: Play, args: tuple[str, ...], keys: list[
             assert pilot.app._exit
 
 
+async def test_what_comes_while_a_screen_is_taken_away_is_heard_by_nobody(play: Play, settled: Any) -> None:
+    """The parts of a screen go one by one; an answer that came between would ask for those that are gone already."""
+    import threading
+
+    async with play() as pilot:
+        screen = pilot.app.here
+        got: list[Any] = []
+        for going in (True, False):
+            gate = threading.Event()
+            screen.work(lambda gate=gate: gate.wait(5), got.append)
+            screen._pruning = going  # as the toolkit marks what it takes away
+            gate.set()
+            await settled(pilot)
+            assert got == ([] if going else [True])
+
+
 async def test_work_leaves_the_loop(play: Play, screen_text: Text) -> None:
     """Work runs on another thread; its result comes back; an error is shown with what to do; keys work meanwhile."""
     import threading
