@@ -169,10 +169,19 @@ def gaps_of_datasets(datasets: Sequence[Node]) -> list[tuple[Node, tuple[Missing
 # -- what fills a field ------------------------------------------------------------------------------------------------
 
 
+def _itself(node: Node, around: Around) -> tuple[Node, ...]:
+    """Return a thing and the models that it is a registered name for."""
+    return (node, *around.same)
+
+
+def _with_makers(node: Node, around: Around) -> tuple[Node, ...]:
+    return (*_itself(node, around), *around.makers)
+
+
 def _attrs(*names: str) -> Callable[[Node, Around], bool]:
     """Whether an attribute is filled; `profile.num_rows` is a part of one."""
     paths = [name.split(".") for name in names]
-    return lambda node, around: any(is_filled(_part(one, path)) for one in (node, *around.same) for path in paths)
+    return lambda node, around: any(is_filled(_part(one, path)) for one in _itself(node, around) for path in paths)
 
 
 def _part(node: Node, path: Sequence[str]) -> Any:
@@ -183,11 +192,11 @@ def _part(node: Node, path: Sequence[str]) -> Any:
 
 
 def _digest(node: Node, around: Around) -> bool:
-    return any(is_filled(value) for one in (node, *around.same) for value in one.digests.values())
+    return any(is_filled(value) for one in _itself(node, around) for value in one.digests.values())
 
 
 def _decided(node: Node, around: Around) -> bool:
-    return any(one.id in around.decided for one in (node, *around.same, *around.makers))
+    return any(one.id in around.decided for one in _with_makers(node, around))
 
 
 def _edge(node: Node, relation: str, *kinds: str) -> bool:
@@ -200,7 +209,7 @@ def _uses(node: Node, *kinds: str) -> bool:
 
 
 def _made_with(*kinds: str) -> Callable[[Node, Around], bool]:
-    return lambda node, around: any(_uses(one, *kinds) for one in (node, *around.same, *around.makers))
+    return lambda node, around: any(_uses(one, *kinds) for one in _with_makers(node, around))
 
 
 def _any(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], bool]:
@@ -209,9 +218,7 @@ def _any(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], boo
 
 def _by_makers(*known: Callable[[Node, Around], bool]) -> Callable[[Node, Around], bool]:
     """Whether the thing itself or a run that made it fills a field."""
-    return lambda node, around: any(
-        one(thing, around) for thing in (node, *around.same, *around.makers) for one in known
-    )
+    return lambda node, around: any(one(thing, around) for thing in _with_makers(node, around) for one in known)
 
 
 def _made(node: Node, around: Around) -> bool:
@@ -259,8 +266,8 @@ def _range(node: Node, _: Around) -> bool:
 
 def _based(node: Node, around: Around) -> bool:
     """Whether it comes from a model that is another one."""
-    here = {node.id, *(one.id for one in around.same)}
-    links = (edge for one in (node, *around.same, *around.makers) for edge in one.edges)
+    here = {one.id for one in _itself(node, around)}
+    links = (edge for one in _with_makers(node, around) for edge in one.edges)
     return any(
         link.relation in ("from", "used") and link.dst.startswith("model:") and link.dst not in here for link in links
     )

@@ -29,6 +29,9 @@ class Secret:
     what: str
 
 
+_A_VALUE: Final = "a value of "
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A secret in what would be recorded: where it stands, and what it seems to be. Its value is for looking for it elsewhere, never to be shown."""
@@ -39,6 +42,11 @@ class Found:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+    @property
+    def seems(self) -> str:
+        """What it seems to be, within a sentence: `what looks like a GitHub token`, `a value of api_key that looks secret`."""
+        return self.what if self.what.startswith(_A_VALUE) else f"what looks like {self.what}"
 
 
 FREE_NAMES: Final = frozenset({"packages"})
@@ -146,7 +154,7 @@ def search_value(name: str, value: str) -> list[Secret]:
     """Return the secrets in a value that is known to belong to a name: an option, a variable, a parameter."""
     found = search(value)
     if not found and tells(name) and looks_secret(name, value, certain=True):
-        found = [Secret(0, len(value), f"a value of {name} that looks secret")]
+        found = [Secret(0, len(value), _valued(name))]
     return found
 
 
@@ -167,7 +175,7 @@ def without(
     if isinstance(value, str):
         held = search_value(name, value) if certain else search(value)
         if not held and name and len(value) >= MIN_TOKEN and tells(name) and looks_secret(name, value):
-            held = [Secret(0, len(value), f"a value of {name[:40]} that looks secret")]
+            held = [Secret(0, len(value), _valued(name[:40]))]
         if not held:
             return value
         found += [Found(where, one.what, value[one.start : one.end]) for one in held]
@@ -210,6 +218,11 @@ def looks_secret(name: str, value: str, *, certain: bool = False) -> bool:
     if any(_random(run, 2 if telling else 4) for run in _RUN.findall(value)):
         return True
     return telling and bool(_WHOLE.fullmatch(value)) and _entropy(value) >= 4.3
+
+
+def _valued(name: str) -> str:
+    """Return what is said of a secret that only its name tells."""
+    return f"{_A_VALUE}{name} that looks secret"
 
 
 def _is_literal(name: str, value: str) -> bool:
@@ -266,5 +279,5 @@ def _beside(text: str) -> Iterator[Secret]:
                     and (looks_secret(name, match[group]) or (group == "quoted" and _is_literal(name, match[group])))
                 ):
                     seen.add(place)
-                    yield Secret(*place, f"a value of {name.strip('-.')[:40]} that looks secret")
+                    yield Secret(*place, _valued(name.strip("-.")[:40]))
             at = text.find(word, at + len(word))

@@ -212,8 +212,7 @@ def _take(acts: Acts | None, made: CapturePlan, thing: Thing, *, mention: bool =
     """Add one thing to a plan; what cannot stand in a ledger, and what is a secret, is noted and left out."""
     blobs: list[bytes] = []
     for one in _without_secrets(thing):
-        seems = one.what if one.what.startswith("a value of ") else f"what looks like {one.what}"
-        _note(made, Unread(thing.where or thing.name, f"{one.where} was left out: it holds {seems}"))
+        _note(made, Unread(thing.where or thing.name, f"{one.where} was left out: it holds {one.seems}"))
     if held := secrets.known_shapes(thing.ref.key):  # what a source calls it stands in the record for ever
         where = secrets.redact(thing.ref.key, held)
         _note(made, Unread(thing.where or where, f"it was left out: its id holds what looks like {held[0].what}"))

@@ -202,9 +202,8 @@ def _is_linked(project: Project, row: EntityRow) -> bool:
 def centre_of(project: Project) -> EntityRow | None:
     """Return the node to begin with: the newest model version that is linked to anything, else the newest thing; None where there is none."""
     models = project.entities("model", limit=BEGUN_AMONG)
-    linked = (one for one in models if _is_linked(project, one))
-    newest = [*models[:1], *project.entities(limit=1)]
-    return next(linked, newest[0] if newest else None)
+    newest = models or project.entities(limit=1)
+    return next((one for one in models if _is_linked(project, one)), newest[0] if newest else None)
 
 
 def within(text: str, term: str) -> str:
