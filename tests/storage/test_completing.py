@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from carnet_store import Project
+from carnet_store.storage.completing import OF_THESE, RUNS_BY
 from carnet_store.storage.lookups import RecordLookups
 from carnet_store.storage.objects import Objects
 
@@ -47,6 +48,13 @@ def build(world: World) -> dict[str, str]:
     for source, relation, to in ((run, "used", data), (run, "used", code), (run, "made", model)):
         ana.act(source, "edge.linked", {"relation": relation, "to": to}, f"{relation}:{to}")
     return {"data": data, "run": run, "model": model, "code": code}
+
+
+def test_one_thing_is_asked_from_its_own_edges(project: Project) -> None:
+    """One thing among 100,000 costs what one among ten does: the look begins at it, not at the runs."""
+    plan = project.ledger.db.execute(f"EXPLAIN QUERY PLAN {RUNS_BY}{OF_THESE}", ('["model:x"]',))
+    steps = [row[3] for row in plan]
+    assert any("edge_dst" in step for step in steps) and not any("entity_kind" in step for step in steps), steps
 
 
 def test_one_thing_is_judged_with_what_its_runs_tell(world: World, project: Project) -> None:

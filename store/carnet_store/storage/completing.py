@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from carnet_store.storage.project import Project
 
 KINDS: Final = ("dataset", "feature", "model", "run")
+RUNS_BY: Final = (
+    "SELECT d.id, w.text, s.id FROM edge g JOIN entity s ON s.no = g.src JOIN entity d ON d.no = g.dst JOIN word w ON w.no = g.rel"
+    " WHERE s.kind = 'run' AND w.text IN ('made', 'used')"
+)
+# By number: asked by id, SQLite begins at the runs, all of them, a thousand times as long where there are 100,000 nodes.
+OF_THESE: Final = " AND d.no IN (SELECT no FROM entity WHERE id IN (SELECT value FROM json_each(?)))"
 Progress = Callable[[int, int], None]
 
 
@@ -127,13 +133,7 @@ def _runs_by(project: Project, only: Sequence[str] = ()) -> tuple[dict[str, list
     """Return by entity the runs that made it, and the runs that used it; of these entities where some are named."""
     makers: dict[str, list[str]] = {}
     users: dict[str, list[str]] = {}
-    sql = (
-        "SELECT d.id, w.text, s.id FROM edge g JOIN entity s ON s.no = g.src JOIN entity d ON d.no = g.dst JOIN word w ON w.no = g.rel"
-        " WHERE s.kind = 'run' AND w.text IN ('made', 'used')"
-    )
-    if only:
-        sql += " AND d.id IN (SELECT value FROM json_each(?))"
-    values = (json.dumps(list(only)),) if only else ()
+    sql, values = (RUNS_BY + OF_THESE, (json.dumps(list(only)),)) if only else (RUNS_BY, ())
     for entity, relation, run in project.ledger.db.execute(sql + " ORDER BY s.id", values):
         into = makers if relation == "made" else users
         if run not in into.setdefault(entity, []):
